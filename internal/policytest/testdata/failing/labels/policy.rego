@@ -1,0 +1,3 @@
+package test.labels
+
+violation contains {"msg": "another version of the code"} if true
