@@ -56,6 +56,7 @@ func TestTheAgentInACluster(t *testing.T) {
 			"mutation":                     testMutation,
 			"subresources and deletions":   testSubresources,
 			"children of a controller":     testChildren,
+			"workloads of other kinds":     testWorkloads,
 			"namespaces made a moment ago": testNewNamespaces,
 			"kinds that come later":        testNewKind,
 		} {

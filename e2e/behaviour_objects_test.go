@@ -97,6 +97,30 @@ spec: {containers: [{name: shop, image: "shop:1.0"}]}
 	}
 }
 
+func testWorkloads(t *testing.T) {
+	applied(t, `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: rollouts.argoproj.io}
+spec:
+  group: argoproj.io
+  names: {kind: Rollout, plural: rollouts, singular: rollout}
+  scope: Namespaced
+  versions: [{name: v1alpha1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]
+`)
+	const namespace, name = "behaviour-workloads", "behaviour.other-workloads"
+	applied(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: "+namespace+"}\n")
+	applied(t, policyOf(name, "!object.spec.template.spec.?hostPID.orValue(false)", "targets: {kinds: [Deployment], apiGroups: [apps], namespaces: ["+namespace+"]}"))
+	rollout := func(hostPID bool) string {
+		return fmt.Sprintf("apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: web, namespace: %s}\nspec: {template: {spec: {hostPID: %t, containers: [{name: web, image: web}]}}}\n", namespace, hostPID)
+	}
+	eventually(t, "a denial of a Rollout", func() error {
+		_, err := shared.Kubectl(t.Context(), rollout(true), "create", "--dry-run=server", "-f", "-")
+		return deniedBy(name, err)
+	})
+	kubectl(t, rollout(false), "create", "-f", "-")
+}
+
 func testNewNamespaces(t *testing.T) {
 	const name = "behaviour.labelled-namespaces"
 	applied(t, policyOf(name, "object.metadata.name != 'here'", "targets: {kinds: [ConfigMap], namespaceSelector: {matchLabels: {e2e.example/guarded: \"yes\"}}}"))

@@ -13,6 +13,8 @@ type Sources struct {
 	Sets       []*v2.PolicySet
 	Configs    []*v2.PolicyConfig
 	Exceptions []*v2.PolicyException
+	// Workloads are kinds that contain a pod template and are judged by policies about the kinds that they are like too.
+	Workloads policy.Workloads
 }
 
 // Options of Compile. The zero value is right for most.

@@ -65,17 +65,21 @@ func (m *matcher) matches(r *policy.Request) bool {
 			return false
 		}
 	}
-	return m.selectsNamespace(r) && !m.excludes(r.Object) && !m.judgesController(r)
+	return m.selectsNamespace(r) && !m.excludes(r.Object)
 }
 
-// judgesController tells whether the controller that made the object is judged by the policy itself: what it made is
-// then not judged again.
-func (m *matcher) judgesController(r *policy.Request) bool {
-	t := m.targets
-	return r.Controller.Kind != "" &&
-		(len(t.Kinds) == 0 || slices.Contains(t.Kinds, r.Controller.Kind)) &&
-		(len(t.APIGroups) == 0 || slices.Contains(t.APIGroups, r.Controller.Group))
+// targetsAny tells whether the policy judges objects of one of the kinds, which are those of the controller that made an
+// object: what it made is then not judged again.
+func (m *matcher) targetsAny(kinds *[2]policy.GroupKind) bool {
+	for _, kind := range kinds {
+		if kind.Kind != "" && m.targetsKind(kind) {
+			return true
+		}
+	}
+	return false
 }
+
+func (m *matcher) targetsKind(kind policy.GroupKind) bool { return policy.TargetKind(m.targets, kind) }
 
 func (m *matcher) selectsNamespace(r *policy.Request) bool {
 	if m.namespaceSelector == nil {

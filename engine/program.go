@@ -30,10 +30,20 @@ type rule interface {
 // subject is what one call of Judge judges: the request, converted at most once for each language.
 type subject struct {
 	request *policy.Request
+	// view is the request as rules see it where the object is shown as one of another kind; nil where it is shown as it is.
+	view    *policy.Request
 	celIn   *cel.Input
 	regoIn  *rego.Input
 	celComp *cel.Compiler
 	watch   *watch
+}
+
+// seen is the request as rules see it.
+func (s *subject) seen() *policy.Request {
+	if s.view != nil {
+		return s.view
+	}
+	return s.request
 }
 
 // binding is a rule with the parameters it was bound to.
@@ -56,7 +66,7 @@ type regoRule struct{ bound *rego.Bound }
 
 func (r regoRule) evaluate(s *subject) (bool, []policy.Occurrence, error) {
 	if s.regoIn == nil {
-		s.regoIn = rego.NewInput(s.request)
+		s.regoIn = rego.NewInput(s.seen())
 	}
 	found, err := r.bound.Evaluate(s.regoIn, s.watch.brake)
 	return true, found, err
@@ -82,7 +92,7 @@ type celRule struct {
 
 func (r celRule) evaluate(s *subject) (bool, []policy.Occurrence, error) {
 	if s.celIn == nil {
-		s.celIn = s.celComp.NewInput(s.request)
+		s.celIn = s.celComp.NewInput(s.seen())
 	}
 	return r.program.Evaluate(s.watch.brake.ctx, s.celIn, r.parameters)
 }

@@ -14,6 +14,7 @@ import (
 	v2 "github.com/assay-gitops/assay/api/v2"
 	"github.com/assay-gitops/assay/engine/cel"
 	"github.com/assay-gitops/assay/engine/rego"
+	"github.com/assay-gitops/assay/policy"
 )
 
 // Snapshot is everything that verdicts depend on, compiled. It is immutable and safe for concurrent use.
@@ -27,6 +28,7 @@ type Snapshot struct {
 	acting     map[v2.Mode]*kindIndex
 	configs    *configs
 	exceptions []*exception
+	workloads  policy.Workloads
 	// resolved remembers for each combination of configs that met an object what they come to.
 	resolved *resolutions
 	cel      *cel.Compiler
@@ -52,7 +54,7 @@ func Compile(ctx context.Context, sources Sources, options Options) (*Snapshot, 
 	if options.Now == nil {
 		options.Now = time.Now
 	}
-	s := &Snapshot{options: options, broken: map[string]broken{}, resolved: newResolutions()}
+	s := &Snapshot{options: options, broken: map[string]broken{}, resolved: newResolutions(), workloads: sources.Workloads}
 	previous := options.Previous
 	s.options.Previous = nil // or snapshots would keep all their ancestors alive
 	celCompiler, err := s.celCompiler(previous)
@@ -95,6 +97,9 @@ func (s *Snapshot) Policies() []*v2.Policy {
 	}
 	return all
 }
+
+// Workloads are those of the sources. Nobody may change them.
+func (s *Snapshot) Workloads() policy.Workloads { return s.workloads }
 
 // Evaluator names what evaluates a policy: rego, rego-interpreted or cel; empty when there is no such policy.
 func (s *Snapshot) Evaluator(id string) string {

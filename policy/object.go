@@ -33,6 +33,9 @@ func (o *Object) Group() string {
 	return group
 }
 
+// GroupKind is the group and the kind of the object.
+func (o *Object) GroupKind() GroupKind { return GroupKind{Group: o.Group(), Kind: o.Kind()} }
+
 // Version is the API version without the group.
 func (o *Object) Version() string {
 	group, version, found := strings.Cut(o.APIVersion(), "/")

@@ -27,6 +27,7 @@ import (
 	"github.com/assay-gitops/assay/internal/agentconfig"
 	"github.com/assay-gitops/assay/internal/gate/admission"
 	"github.com/assay-gitops/assay/internal/gate/audit"
+	"github.com/assay-gitops/assay/policy"
 )
 
 // Options of the agent.
@@ -159,13 +160,29 @@ func newAgent(o Options, config *agentconfig.Config) (*agent, error) {
 	}
 	a.auditing = &auditing{}
 	a.metrics.registry.MustRegister(newResultsCollector(a.results), newAuditCollector(a.auditing))
-	a.book = newBook(a.cluster.GetClient(), a.compileOptions, a.logger)
+	workloads, err := workloads(config)
+	if err != nil {
+		return nil, err
+	}
+	a.book = newBook(a.cluster.GetClient(), a.compileOptions, workloads, a.logger)
 	a.brake = &brake{logger: a.logger}
 	a.statuses = &statusWriter{reader: a.cluster.GetClient(), client: a.cluster.GetClient(), book: a.book, facts: a.facts, wanted: newSignal(), logger: a.logger}
 	a.book.touched = []signal{a.statuses.wanted}
 	a.book.listeners = []func(*edition){a.published}
 	a.brake.changed = append(a.brake.changed, a.braked)
 	return a, nil
+}
+
+// workloads are the kinds that contain a pod template: those that are known, and those that are configured.
+func workloads(c *agentconfig.Config) (policy.Workloads, error) {
+	declared := make([]policy.Workload, len(c.Workloads))
+	for i, text := range c.Workloads {
+		var err error
+		if declared[i], err = policy.ParseWorkload(text); err != nil {
+			return nil, fmt.Errorf("reading the workload %q of the configuration: %w", text, err)
+		}
+	}
+	return policy.KnownWorkloads().With(declared), nil
 }
 
 func newLogger(to io.Writer, config *agentconfig.Config, level slog.Leveler) *slog.Logger {

@@ -15,6 +15,7 @@ import (
 
 	v2 "github.com/assay-gitops/assay/api/v2"
 	"github.com/assay-gitops/assay/engine"
+	"github.com/assay-gitops/assay/policy"
 )
 
 // edition is what the policies of the cluster came to at one moment. It is immutable.
@@ -42,7 +43,9 @@ func (e *edition) acting(mode v2.Mode) []*v2.Policy {
 type book struct {
 	reader  client.Reader
 	options func() engine.Options
-	logger  *slog.Logger
+	// workloads are kinds that contain a pod template.
+	workloads policy.Workloads
+	logger    *slog.Logger
 
 	current atomic.Pointer[edition]
 	changed signal
@@ -59,8 +62,8 @@ const settle = 30 * time.Millisecond
 // retry is how long a compilation waits that could not read its sources.
 const retry = time.Second
 
-func newBook(reader client.Reader, options func() engine.Options, logger *slog.Logger) *book {
-	return &book{reader: reader, options: options, logger: logger, changed: newSignal()}
+func newBook(reader client.Reader, options func() engine.Options, workloads policy.Workloads, logger *slog.Logger) *book {
+	return &book{reader: reader, options: options, workloads: workloads, logger: logger, changed: newSignal()}
 }
 
 // snapshot in force; nil before the first.
@@ -183,7 +186,7 @@ func (b *book) list(ctx context.Context) (engine.Sources, error) {
 	}
 	return engine.Sources{
 		Policies: oldestFirst(policies.Items), Sets: oldestFirst(sets.Items),
-		Configs: oldestFirst(configs.Items), Exceptions: oldestFirst(exceptions.Items),
+		Configs: oldestFirst(configs.Items), Exceptions: oldestFirst(exceptions.Items), Workloads: b.workloads,
 	}, nil
 }
 

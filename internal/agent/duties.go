@@ -91,7 +91,7 @@ func (a *agent) registrationOptions(c *agentconfig.Config, owner *metav1.OwnerRe
 		Client: a.direct, Discovery: a.discovery, Name: registrationName, CABundle: a.certificates.CABundle,
 		FailurePolicy: v2.FailurePolicy(w.FailurePolicy), Timeout: w.Timeout, ExcludeNamespaces: w.ExcludeNamespaces, OwnNamespace: c.Namespace,
 		Admission: c.Admission.Enabled, Mutate: c.Admission.Mutate, PolicyWebhookFailurePolicy: v2.FailurePolicy(c.PolicyWebhook.FailurePolicy),
-		OwnerRef: owner, Logger: a.logger,
+		OwnerRef: owner, Workloads: a.book.workloads, Logger: a.logger,
 	}
 	if w.URL != "" {
 		o.URL = w.URL

@@ -30,6 +30,8 @@ type Config struct {
 	Namespace string
 	// ResultsDir is the folder that FilesystemSink.FileName is within.
 	ResultsDir string
+	// Workloads are kinds with a pod template besides those that are known, as policy.ParseWorkload reads them.
+	Workloads []string
 
 	Admission     Admission
 	Audit         Audit

@@ -69,6 +69,8 @@ func keys(d *draft) []key {
 		{"metricsAddress", listenValue(&d.MetricsAddress, MetricsOff), false, "Where `/metrics` is served.", ""},
 		{"namespace", optional(&d.Namespace, nameValue(&d.Namespace, "name of a namespace", validation.IsDNS1123Label)), false, "The agent's own namespace, whose objects are never judged at admission.",
 			"`$POD_NAMESPACE`, or else the ServiceAccount's, or else `" + DefaultNamespace + "`"},
+		{"workloads", workloadsValue(&d.Workloads), false, "Kinds with a pod template that Assay does not know, judged by the policies about Deployments too: `argoproj.io/Rollout=spec.template` says where the template is; with `:StatefulSet`, `:DaemonSet`, `:ReplicaSet` or `:Job` after it, the policies about those judge it instead.",
+			"those of Argo Rollouts, OpenKruise, Knative, OpenShift and KEDA are known"},
 		{"resultsDir", pathValue(&d.ResultsDir), false, "The folder for the files of `filesystemSink`.", ""},
 
 		{"admission.enabled", boolValue(&d.Admission.Enabled), false, "Judge objects when they are applied.", ""},

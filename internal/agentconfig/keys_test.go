@@ -41,6 +41,7 @@ func another(t *testing.T, k key) string {
 		"hours or duration":                              "6",
 		"host:port":                                      "127.0.0.1:1235",
 		"host:port or off":                               "127.0.0.1:1236",
+		"list of GROUP/KIND=PATH":                        "example.com/Thing=spec.template:Job",
 		"host:port or URL":                               "collector:4317",
 		"URL, https":                                     "https://another",
 		"URL, http or https":                             "http://another",

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/assay-gitops/assay/policy"
 )
 
 // value is how one field of the configuration is written and read. A field that is set is valid.
@@ -150,6 +152,17 @@ func listValue(field *[]string, kind string, check func(text string) (string, er
 func namespacesValue(field *[]string) value {
 	return listValue(field, "list of namespaces", func(text string) (string, error) {
 		return text, nameError("name of a namespace", validation.IsDNS1123Label(text))
+	})
+}
+
+// workloadsValue is a list of kinds that contain a pod template, each as policy.ParseWorkload reads it.
+func workloadsValue(field *[]string) value {
+	return listValue(field, "list of GROUP/KIND=PATH", func(text string) (string, error) {
+		w, err := policy.ParseWorkload(text)
+		if err != nil {
+			return "", err //nolint:wrapcheck // what the value is called is said by who reads it
+		}
+		return w.String(), nil
 	})
 }
 

@@ -37,6 +37,7 @@ func Gather(library fs.FS, objects []*policy.Object) (*Catalog, error) {
 	c.Problems = append(c.Problems, problems...)
 
 	c.Sources = c.files.Sources
+	c.Sources.Workloads = policy.KnownWorkloads()
 	c.Sources.Policies = c.unique(c.files.Sources.Policies)
 	if err := c.ship(library); err != nil {
 		return nil, err

@@ -11,7 +11,7 @@ import (
 // others is left out too, as it would otherwise look like a mistake; what they say about policies that do not exist at
 // all stays.
 func (c *Catalog) Select(keep func(*v2.Policy) bool) engine.Sources {
-	selected := engine.Sources{Sets: c.Sources.Sets}
+	selected := engine.Sources{Sets: c.Sources.Sets, Workloads: c.Sources.Workloads}
 	dropped := map[string]bool{}
 	for _, p := range c.Sources.Policies {
 		if keep(p) {

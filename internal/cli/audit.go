@@ -130,7 +130,7 @@ func (f *auditFlags) options(env *Env) (survey.Options, error) {
 		return survey.Options{}, err
 	}
 	o := survey.Options{
-		Mode: judging.mode, FailOn: judging.failOn, Only: judging.only,
+		Mode: judging.mode, FailOn: judging.failOn, Only: judging.only, Workloads: judging.workloads,
 		Namespaces: f.namespaces, IgnoreForbidden: f.ignoreForbidden, Timeout: f.timeout, Jobs: f.jobs, Version: env.Version,
 	}
 	slices.Sort(o.Namespaces)

@@ -143,15 +143,16 @@ func (f *checkFlags) options(env *Env, paths []string) (check.Options, error) {
 		return check.Options{}, err
 	}
 	o := check.Options{
-		Paths:    paths,
-		Policies: f.policies,
-		Library:  library.FS,
-		Mode:     judging.mode,
-		FailOn:   judging.failOn,
-		Only:     judging.only,
-		Timeout:  f.timeout,
-		Jobs:     f.jobs,
-		Version:  env.Version,
+		Paths:     paths,
+		Policies:  f.policies,
+		Library:   library.FS,
+		Mode:      judging.mode,
+		FailOn:    judging.failOn,
+		Only:      judging.only,
+		Workloads: judging.workloads,
+		Timeout:   f.timeout,
+		Jobs:      f.jobs,
+		Version:   env.Version,
 	}
 	if len(o.Paths) == 0 {
 		o.Paths = []string{"."}

@@ -1,20 +1,27 @@
 package kube
 
-import "strings"
+import (
+	"strings"
 
-// Controller is a built-in workload whose controller makes objects.
+	"github.com/assay-gitops/assay/policy"
+)
+
+// Controller is an object whose controller makes others.
 type Controller struct {
 	Group, Version, Kind string
 	Name, UID            string
-	// Resource is the plural of its kind.
-	Resource string
-	// Account is that of its controller in kube-system.
+	// Account is that of its controller in kube-system; empty when it is no built-in workload.
 	Account string
 }
 
-// ControllerOf is what the object says that controls it, if that is a built-in workload. Anybody can write so: believe it only
-// after having looked.
-func ControllerOf(object map[string]any) (Controller, bool) {
+// GroupKind is its group and kind.
+func (c Controller) GroupKind() policy.GroupKind {
+	return policy.GroupKind{Group: c.Group, Kind: c.Kind}
+}
+
+// ControllerOf is what the object says that controls it, and whether that is a built-in workload. Anybody can write so: believe it
+// only after having looked.
+func ControllerOf(object map[string]any) (c Controller, builtin bool) {
 	metadata, _ := object["metadata"].(map[string]any)
 	owners, _ := metadata["ownerReferences"].([]any)
 	for _, each := range owners {
@@ -24,37 +31,36 @@ func ControllerOf(object map[string]any) (Controller, bool) {
 		}
 		// An object has one controller.
 		apiVersion, _ := owner["apiVersion"].(string)
-		c := Controller{Version: apiVersion}
+		c.Version = apiVersion
 		c.Kind, _ = owner["kind"].(string)
 		c.Name, _ = owner["name"].(string)
 		c.UID, _ = owner["uid"].(string)
 		if group, version, found := strings.Cut(apiVersion, "/"); found {
 			c.Group, c.Version = group, version
 		}
-		var known bool
-		c.Resource, c.Account, known = builtinController(apiVersion, c.Kind)
-		return c, known
+		c.Account = builtinController(apiVersion, c.Kind)
+		return c, c.Account != ""
 	}
-	return Controller{}, false
+	return c, false
 }
 
-// builtinController is the resource of a built-in workload, and the account in kube-system of the controller that makes its objects.
-func builtinController(apiVersion, kind string) (resource, account string, known bool) {
+// builtinController is the account in kube-system of the controller that makes the objects of a built-in workload; empty for others.
+func builtinController(apiVersion, kind string) (account string) {
 	switch apiVersion + " " + kind {
 	case "apps/v1 Deployment":
-		return "deployments", "deployment-controller", true
+		return "deployment-controller"
 	case "apps/v1 ReplicaSet":
-		return "replicasets", "replicaset-controller", true
+		return "replicaset-controller"
 	case "apps/v1 StatefulSet":
-		return "statefulsets", "statefulset-controller", true
+		return "statefulset-controller"
 	case "apps/v1 DaemonSet":
-		return "daemonsets", "daemon-set-controller", true
+		return "daemon-set-controller"
 	case "batch/v1 Job":
-		return "jobs", "job-controller", true
+		return "job-controller"
 	case "batch/v1 CronJob":
-		return "cronjobs", "cronjob-controller", true
+		return "cronjob-controller"
 	case "v1 ReplicationController":
-		return "replicationcontrollers", "replication-controller", true
+		return "replication-controller"
 	}
-	return "", "", false
+	return ""
 }

@@ -106,7 +106,7 @@ func controllerOf(object map[string]any, user string) policy.GroupKind {
 		return policy.GroupKind{}
 	}
 	if c, known := kube.ControllerOf(object); known && (!isAccount || c.Account == account) {
-		return policy.GroupKind{Group: c.Group, Kind: c.Kind}
+		return c.GroupKind()
 	}
 	return policy.GroupKind{}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/assay-gitops/assay/engine"
 	"github.com/assay-gitops/assay/internal/kube"
 	"github.com/assay-gitops/assay/internal/kube/objects"
+	"github.com/assay-gitops/assay/policy"
 )
 
 // Auditor audits a cluster. One of all replicas runs it at a time; each run needs a new one.
@@ -281,7 +282,7 @@ func (a *Auditor) ready() bool { return a.edition != nil && !a.catalogue.Empty()
 // plan makes the kinds be followed that policies target, and no others.
 func (a *Auditor) plan(ctx context.Context) {
 	targeted := map[schema.GroupResource]objects.Resource{}
-	for _, r := range a.catalogue.Targeted(a.edition.policies()) {
+	for _, r := range a.catalogue.Targeted(a.edition.policies(), a.edition.snapshot.Workloads()) {
 		targeted[r.GroupResource()] = r
 	}
 	followed := maps.Clone(targeted)
@@ -364,6 +365,18 @@ func (a *Auditor) kind(name schema.GroupResource) *kind {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.kinds[name]
+}
+
+// kindOf is the kind that is followed under a name; nil when it is not.
+func (a *Auditor) kindOf(name policy.GroupKind) *kind {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, k := range a.kinds {
+		if k.resource.Kind == name.Kind && k.resource.Group == name.Group {
+			return k
+		}
+	}
+	return nil
 }
 
 // following are the kinds that are followed.

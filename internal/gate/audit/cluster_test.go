@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
@@ -33,6 +34,7 @@ import (
 	"github.com/assay-gitops/assay/internal/kube/kubetest"
 	"github.com/assay-gitops/assay/internal/kube/objects"
 	"github.com/assay-gitops/assay/internal/sink"
+	"github.com/assay-gitops/assay/policy"
 )
 
 // deadline bounds what tests wait for: it says that something will not happen, never that it was slow.
@@ -273,6 +275,10 @@ func (a *auditing) judgeBy(manifests ...string) {
 			a.t.Fatalf("manifest %d: %v", i, err)
 		}
 	}
+	sources.Workloads = policy.Workloads{}.With([]policy.Workload{{
+		GroupKind: policy.GroupKind{Group: "rollouts.example.com", Kind: "AuditRollout"}, Template: policy.Path{policy.Key("spec"), policy.Key("pod")},
+		As: policy.GroupKind{Group: "apps", Kind: "Deployment"},
+	}})
 	snapshot, problems, err := engine.Compile(a.t.Context(), sources, engine.Options{Timeout: 30 * time.Second})
 	if err != nil || len(problems) > 0 {
 		a.t.Fatal(err, problems)
@@ -361,6 +367,7 @@ func TestAudit(t *testing.T) {
 		"kinds that come later":              testAuditKinds,
 		"what may not be read":               testAuditForbidden,
 		"controllers and what they make":     testAuditChildren,
+		"workloads of other kinds":           testAuditWorkloads,
 		"passes":                             testAuditPasses,
 		"a pass that the leader did not end": testAuditResume,
 		"results that could not be recorded": testAuditRecord,
@@ -578,6 +585,37 @@ spec: {nodeName: nowhere, containers: [{name: web, image: "web:latest"}]}`)
 			t.Errorf("what a judged controller made is judged: %s", one)
 		}
 	}
+}
+
+func testAuditWorkloads(t *testing.T, b *bed) {
+	ns := b.namespace(t, "audit-workloads", "")
+	b.applied(t, strings.NewReplacer("audit.example.com", "rollouts.example.com", "AuditWidget", "AuditRollout").Replace(auditedCRD))
+	rollout := "apiVersion: rollouts.example.com/v1\nkind: AuditRollout\nmetadata: {namespace: audit-workloads, name: web}\nspec: {pod: {spec: {hostPID: true}}}\n"
+	eventually(t, "the kind", func() error { return b.apply(t.Context(), rollout) })
+	owner, err := b.dynamic.Resource(schema.GroupVersionResource{Group: "rollouts.example.com", Version: "v1", Resource: "widgets"}).Namespace(ns).Get(t.Context(), "web", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.mustApply(t, fmt.Sprintf(`
+apiVersion: apps/v1
+kind: ReplicaSet
+metadata:
+  namespace: audit-workloads
+  name: web-1
+  ownerReferences: [{apiVersion: rollouts.example.com/v1, kind: AuditRollout, name: web, uid: %s, controller: true}]
+spec:
+  replicas: 0
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {hostPID: true, containers: [{name: web, image: "web:latest"}]}`, owner.GetUID()))
+	a := newAuditing(t, b, "audit-workloads-own")
+	a.judgeBy(policyOf("e2e.audit-workloads", "!object.spec.template.spec.?hostPID.orValue(false)", "{kinds: [Deployment, ReplicaSet], namespaces: ["+ns+"]}"),
+		policyOf("e2e.audit-sets", "false", "{kinds: [ReplicaSet], namespaces: ["+ns+"]}"))
+	a.start()
+	a.expect(ns, "opened e2e.audit-workloads AuditRollout/web", "opened e2e.audit-sets ReplicaSet/web-1")
+	b.mustApply(t, strings.Replace(rollout, "true", "false", 1))
+	a.expect(ns, "resolved e2e.audit-workloads AuditRollout/web: object fixed")
 }
 
 func testAuditPasses(t *testing.T, b *bed) {

@@ -10,7 +10,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	v2 "github.com/assay-gitops/assay/api/v2"
 	"github.com/assay-gitops/assay/engine"
@@ -137,7 +136,7 @@ func (k *kind) judge(ctx context.Context, v *view, l *look) {
 		}
 	}
 	l.verdict = v.edition.snapshot.Judge(ctx, &policy.Request{
-		Object: l.object, Mode: v2.ModeAudit, Namespace: l.namespace, Only: l.ask, Compliance: l.compliance, Controller: k.a.controller(ctx, l.object),
+		Object: l.object, Mode: v2.ModeAudit, Namespace: l.namespace, Only: l.ask, Compliance: l.compliance, Controller: k.a.controller(ctx, l.object, v.edition.snapshot.Workloads()),
 	})
 	l.err = l.verdict.Err
 }
@@ -365,15 +364,14 @@ func (k *kind) resolve(ctx context.Context, ids []uid, last *policy.Object, poli
 // recordAtOnce bounds how many objects' results are in memory.
 const recordAtOnce = 100
 
-// controller is the built-in workload that made an object, if it did. Anybody can write so; but if what is named is there, its
+// controller is the workload that made an object, if it did. Anybody can write so; but if what is named is there, its
 // controller would have disowned or deleted an object that it did not make.
-func (a *Auditor) controller(ctx context.Context, object *policy.Object) policy.GroupKind {
+func (a *Auditor) controller(ctx context.Context, object *policy.Object, workloads policy.Workloads) policy.GroupKind {
 	c, known := kube.ControllerOf(object.Content)
-	if !known || c.UID == "" {
+	if _, declared := workloads[c.GroupKind()]; !known && !declared || c.UID == "" {
 		return policy.GroupKind{}
 	}
-	resource := schema.GroupVersionResource{Group: c.Group, Version: c.Version, Resource: c.Resource}
-	k := a.kind(resource.GroupResource())
+	k := a.kindOf(c.GroupKind())
 	if k == nil {
 		return policy.GroupKind{} // no policy judges it
 	}
@@ -381,7 +379,7 @@ func (a *Auditor) controller(ctx context.Context, object *policy.Object) policy.
 	_, there := k.memory.known[uidOf(c.UID)]
 	k.mu.Unlock()
 	if !there {
-		owner, err := a.o.Metadata.Resource(resource).Namespace(object.Namespace()).Get(ctx, c.Name, metav1.GetOptions{})
+		owner, err := a.o.Metadata.Resource(k.resource.GroupVersionResource).Namespace(object.Namespace()).Get(ctx, c.Name, metav1.GetOptions{})
 		if err != nil && !apierrors.IsNotFound(err) && ctx.Err() == nil {
 			a.o.Logger.Debug("the controller of an object could not be looked for; the object is judged as if it had none", "object", object.String(), "error", err)
 		}
@@ -390,7 +388,7 @@ func (a *Auditor) controller(ctx context.Context, object *policy.Object) policy.
 	if !there {
 		return policy.GroupKind{}
 	}
-	return policy.GroupKind{Group: c.Group, Kind: c.Kind}
+	return c.GroupKind()
 }
 
 // policy is the newest one with an id that is known.

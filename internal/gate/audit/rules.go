@@ -105,7 +105,7 @@ type view struct {
 func (v *view) next(e *edition, r objects.Resource) (after *view, gone []string) {
 	after = &view{number: v.number, edition: e, rules: map[string]rule{}, all: map[string]bool{}, changes: map[uint32]map[string]bool{}}
 	for id, p := range e.acting {
-		if !objects.Targets(p, r) {
+		if !objects.Targets(p, r, e.snapshot.Workloads()) {
 			continue
 		}
 		after.all[id] = true

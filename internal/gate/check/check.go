@@ -35,6 +35,8 @@ type Options struct {
 	FailOn v2.Severity
 	// Only leaves all other policies out.
 	Only catalog.Filter
+	// Workloads are kinds with a pod template besides those that are known.
+	Workloads []policy.Workload
 	// Timeout of one evaluation; engine.DefaultTimeout when zero.
 	Timeout time.Duration
 	// Jobs is how many objects are judged at the same time; as many as there are processors when zero.
@@ -141,6 +143,7 @@ func (r *run) read(ctx context.Context) error {
 	if r.catalog, err = catalog.Gather(library, sources); err != nil {
 		return err
 	}
+	r.catalog.Sources.Workloads = r.catalog.Sources.Workloads.With(r.Workloads)
 	r.report.Problems = append(r.report.Problems, r.catalog.Problems...)
 	if len(r.Policies) > 0 && len(r.catalog.Sources.Policies) == 0 && !r.report.Incomplete() {
 		return fmt.Errorf("no policy was found in %s", strings.Join(r.Policies, ", "))
@@ -191,6 +194,9 @@ func (r *run) selected() func(*v2.Policy) bool {
 	kinds := map[string]bool{}
 	for _, object := range r.objects {
 		kinds[object.Kind()] = true
+		if like, ok := r.catalog.Sources.Workloads[object.GroupKind()]; ok {
+			kinds[like.As.Kind] = true
+		}
 	}
 	return func(p *v2.Policy) bool {
 		return r.Only.Match(p) && (!r.catalog.Shipped(p) || targetsAny(p, kinds))

@@ -18,10 +18,13 @@ var namespaces = objects.Resource{GroupVersionResource: schema.GroupVersionResou
 
 var getOptions = metav1.GetOptions{}
 
-// owners knows the built-in workloads that are there, by their UIDs: what they made is judged as they are. They are listed,
+// owners knows the workloads that are there, by their UIDs: what they made is judged as they are. They are listed,
 // names only, when the first object says that it was made by one of their kind.
 type owners struct {
 	client metadata.Interface
+	// workloads are those besides the built-in ones.
+	workloads policy.Workloads
+	catalogue objects.Catalogue
 	// everywhere: those of all namespaces are listed at once.
 	everywhere bool
 
@@ -35,22 +38,26 @@ type place struct {
 	namespace string
 }
 
-// controller is the built-in workload that made an object, if it did. Anybody can write so; but if what is named is there, its
+// controller is the workload that made an object, if it did. Anybody can write so; but if what is named is there, its
 // controller would have disowned or deleted an object that it did not make. Where that may not be looked up, the object is
 // judged by itself.
 func (o *owners) controller(ctx context.Context, object *policy.Object) policy.GroupKind {
 	c, known := kube.ControllerOf(object.Content)
-	if !known || c.UID == "" {
+	if _, declared := o.workloads[c.GroupKind()]; !known && !declared || c.UID == "" {
 		return policy.GroupKind{}
 	}
-	at := place{resource: schema.GroupVersionResource{Group: c.Group, Version: c.Version, Resource: c.Resource}}
+	resource, found := o.catalogue.Find(c.GroupKind())
+	if !found {
+		return policy.GroupKind{}
+	}
+	at := place{resource: resource.GroupVersionResource}
 	if !o.everywhere {
 		at.namespace = object.Namespace()
 	}
 	if !o.has(ctx, at, types.UID(c.UID)) {
 		return policy.GroupKind{}
 	}
-	return policy.GroupKind{Group: c.Group, Kind: c.Kind}
+	return c.GroupKind()
 }
 
 func (o *owners) has(ctx context.Context, at place, uid types.UID) bool {

@@ -35,6 +35,8 @@ type Options struct {
 	Catalog *catalog.Catalog
 	// Only leaves all other policies out.
 	Only catalog.Filter
+	// Workloads are kinds with a pod template besides those that are known.
+	Workloads []policy.Workload
 	// Mode in which objects are judged; audit when empty.
 	Mode v2.Mode
 	// FailOn is the least severity that fails the run; none does when empty.
@@ -128,10 +130,11 @@ func (r *run) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.owners.catalogue, r.owners.workloads = catalogue, r.judge.Snapshot.Workloads()
 	for gv, err := range catalogue.Failed {
 		r.problem(policy.Problem{Kind: policy.LoadProblem, Message: fmt.Sprintf("the API %s could not be discovered, its objects are not judged: %v", gv, err)})
 	}
-	for _, resource := range catalogue.Targeted(acting) {
+	for _, resource := range catalogue.Targeted(acting, r.judge.Snapshot.Workloads()) {
 		if resource.Namespaced || len(r.Namespaces) == 0 {
 			r.resources = append(r.resources, resource)
 		}
@@ -147,6 +150,7 @@ func (r *run) compile(ctx context.Context) ([]*v2.Policy, error) {
 	if err := r.Only.Check(r.Catalog.Sources.Policies); err != nil {
 		return nil, err
 	}
+	r.Catalog.Sources.Workloads = r.Catalog.Sources.Workloads.With(r.Workloads)
 	snapshot, problems, err := engine.Compile(ctx, r.Catalog.Select(r.Only.Match), engine.Options{Timeout: r.Timeout, Now: r.Now})
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 
 	v2 "github.com/assay-gitops/assay/api/v2"
 	"github.com/assay-gitops/assay/internal/kube"
+	"github.com/assay-gitops/assay/policy"
 )
 
 // Resource is a resource of a cluster whose objects can be listed.
@@ -72,10 +73,10 @@ func newCatalogue(lists []*metav1.APIResourceList, failed map[schema.GroupVersio
 
 // Targeted are the resources that some of the policies target, sorted by group and name. What always passes admission is not
 // among them. Policies that target every kind do not mean what changes all the time and that nobody writes: see isChurn.
-func (c Catalogue) Targeted(policies []*v2.Policy) []Resource {
+func (c Catalogue) Targeted(policies []*v2.Policy, workloads policy.Workloads) []Resource {
 	var found []Resource
 	for _, r := range c.resources {
-		if !kube.ExemptResource(r.GroupResource()) && slices.ContainsFunc(policies, func(p *v2.Policy) bool { return Targets(p, r) }) {
+		if !kube.ExemptResource(r.GroupResource()) && slices.ContainsFunc(policies, func(p *v2.Policy) bool { return Targets(p, r, workloads) }) {
 			found = append(found, r)
 		}
 	}
@@ -83,15 +84,11 @@ func (c Catalogue) Targeted(policies []*v2.Policy) []Resource {
 }
 
 // Targets tells whether a policy is about objects of a resource.
-func Targets(p *v2.Policy, r Resource) bool {
-	t := &p.Spec.Targets
-	if len(t.APIGroups) > 0 && !slices.Contains(t.APIGroups, r.Group) {
+func Targets(p *v2.Policy, r Resource, workloads policy.Workloads) bool {
+	if len(p.Spec.Targets.Kinds) == 0 && isChurn(r.GroupResource()) {
 		return false
 	}
-	if len(t.Kinds) == 0 {
-		return !isChurn(r.GroupResource())
-	}
-	return slices.Contains(t.Kinds, r.Kind)
+	return workloads.Target(&p.Spec.Targets, policy.GroupKind{Group: r.Group, Kind: r.Kind})
 }
 
 // isChurn tells of resources that controllers derive from others again and again, or that are made up when they are read.
@@ -107,6 +104,16 @@ func isChurn(r schema.GroupResource) bool {
 		return true // reports of verdicts, ours among them
 	}
 	return false
+}
+
+// Find is the resource whose objects are of a kind.
+func (c Catalogue) Find(kind policy.GroupKind) (Resource, bool) {
+	for _, r := range c.resources {
+		if r.Kind == kind.Kind && r.Group == kind.Group {
+			return r, true
+		}
+	}
+	return Resource{}, false
 }
 
 // Has tells whether a resource is there.

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v2 "github.com/assay-gitops/assay/api/v2"
+	"github.com/assay-gitops/assay/policy"
 )
 
 // lists is what an API server may answer.
@@ -43,6 +44,7 @@ func TestTargetedResources(t *testing.T) {
 		"every kind but churn":           {[]v2.PolicyTargets{{}}, "nodes pods services.serving.knative.dev"},
 		"every kind of a group":          {[]v2.PolicyTargets{{APIGroups: []string{""}}}, "nodes pods"},
 		"churn when it is named":         {[]v2.PolicyTargets{{Kinds: []string{"Endpoints"}}}, "endpoints"},
+		"a kind that is like another":    {[]v2.PolicyTargets{{Kinds: []string{"Deployment"}, APIGroups: []string{"apps"}}}, "services.serving.knative.dev"},
 		"what always passes, never":      {[]v2.PolicyTargets{{Kinds: []string{"Event", "Lease", "Policy"}}}, ""},
 		"what cannot be listed, neither": {[]v2.PolicyTargets{{Kinds: []string{"Binding"}}}, ""},
 	} {
@@ -52,7 +54,7 @@ func TestTargetedResources(t *testing.T) {
 				policies = append(policies, &v2.Policy{Spec: v2.PolicySpec{Targets: targets}})
 			}
 			var got []string
-			for _, r := range catalogue.Targeted(policies) {
+			for _, r := range catalogue.Targeted(policies, policy.KnownWorkloads()) {
 				got = append(got, r.String())
 			}
 			if strings.Join(got, " ") != test.want {

@@ -25,7 +25,7 @@ func Build(acting []*v2.Policy, resources []*metav1.APIResourceList, o Options) 
 	if o.Admission {
 		cluster := newCatalogue(resources)
 		for _, p := range acting {
-			found, inVain := cluster.targets(p)
+			found, inVain := cluster.targets(p, o.Workloads)
 			unknown = append(unknown, inVain...)
 			validating := fail
 			if !p.Spec.FailsClosed() {

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	v2 "github.com/assay-gitops/assay/api/v2"
+	"github.com/assay-gitops/assay/policy"
 )
 
 var all = metav1.Verbs{"create", "delete", "get", "list", "patch", "update", "watch"}
@@ -194,6 +195,32 @@ func TestRulesAreExactlyWhatPoliciesJudge(t *testing.T) {
 				t.Errorf("unknown: %v, want %v", unknown, test.unknown)
 			}
 		})
+	}
+}
+
+func TestWorkloadsAreJudgedByPoliciesAboutTheKindsTheyAreLike(t *testing.T) {
+	all := metav1.Verbs{"create", "update", "patch", "delete"}
+	with := append(slices.Clone(cluster), &metav1.APIResourceList{GroupVersion: "argoproj.io/v1alpha1", APIResources: []metav1.APIResource{
+		{Name: "rollouts", Kind: "Rollout", Verbs: all},
+		{Name: "rollouts/status", Kind: "Rollout", Verbs: all},
+		{Name: "workflows", Kind: "Workflow", Verbs: all},
+	}})
+	o := options()
+	o.Workloads = policy.KnownWorkloads()
+	for name, test := range map[string]struct {
+		targets v2.PolicyTargets
+		want    string
+	}{
+		"a kind":       {v2.PolicyTargets{Kinds: []string{"Deployment"}}, "CREATE+UPDATE apps/deployments; CREATE+UPDATE argoproj.io/rollouts; CREATE+UPDATE serving.knative.dev/services"},
+		"its group":    {v2.PolicyTargets{APIGroups: []string{"apps"}}, "CREATE+UPDATE apps/*; CREATE+UPDATE argoproj.io/rollouts; CREATE+UPDATE serving.knative.dev/services"},
+		"another kind": {v2.PolicyTargets{Kinds: []string{"StatefulSet"}}, "CREATE+UPDATE apps/statefulsets"},
+		"a subresource of it": {v2.PolicyTargets{Kinds: []string{"Deployment"}, APIGroups: []string{"apps"}, Subresources: []string{"status"}},
+			"CREATE+UPDATE apps/deployments; CREATE+UPDATE argoproj.io/rollouts,rollouts/status; CREATE+UPDATE serving.knative.dev/services"},
+	} {
+		validating, _, unknown := Build([]*v2.Policy{target("a", test.targets)}, with, o)
+		if got := written(validating.Webhooks[0].Rules); got != test.want || len(unknown) > 0 {
+			t.Errorf("%s: %s, unknown %v; want %s", name, got, unknown, test.want)
+		}
 	}
 }
 

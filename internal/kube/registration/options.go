@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v2 "github.com/assay-gitops/assay/api/v2"
+	"github.com/assay-gitops/assay/policy"
 )
 
 // DefaultTimeout of a call.
@@ -40,6 +41,8 @@ type Options struct {
 	ExcludeNamespaces []string
 	// Admission and Mutate say which webhooks are wanted. The one that judges policies themselves always is.
 	Admission, Mutate bool
+	// Workloads are kinds that policies judge which target the kinds that they are like.
+	Workloads policy.Workloads
 	// PolicyWebhookFailurePolicy is that of the webhook that judges policies themselves; Ignore when empty.
 	PolicyWebhookFailurePolicy v2.FailurePolicy
 	// OwnerRef is a cluster-scoped object with which the configurations go; may be nil.

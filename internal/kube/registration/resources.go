@@ -10,6 +10,7 @@ import (
 
 	v2 "github.com/assay-gitops/assay/api/v2"
 	"github.com/assay-gitops/assay/internal/kube"
+	"github.com/assay-gitops/assay/policy"
 )
 
 // UnknownTarget is something that a policy targets in vain. It may become known later: when a CRD is installed, for one.
@@ -87,8 +88,9 @@ func newCatalogue(lists []*metav1.APIResourceList) catalogue {
 	return c
 }
 
-// targets are the resources that a policy judges, and what it targets in vain.
-func (c catalogue) targets(p *v2.Policy) ([]resource, []UnknownTarget) {
+// targets are the resources that a policy judges, and what it targets in vain. Those of workloads are judged by policies about the
+// kinds that they are like.
+func (c catalogue) targets(p *v2.Policy, workloads policy.Workloads) ([]resource, []UnknownTarget) {
 	t := &p.Spec.Targets
 	if len(t.Kinds) == 0 && len(t.APIGroups) == 0 {
 		found := []resource{{wildcard, wildcard, ""}}
@@ -120,6 +122,16 @@ func (c catalogue) targets(p *v2.Policy) ([]resource, []UnknownTarget) {
 		}
 		if !there || exempt {
 			unknown = append(unknown, UnknownTarget{PolicyID: p.Spec.ID, Kind: kind, Exempt: there})
+		}
+	}
+	for kind, w := range workloads {
+		if !policy.TargetKind(t, w.As) {
+			continue
+		}
+		for i := range c[kind.Kind] {
+			if r := &c[kind.Kind][i]; r.kindGroup == kind.Group && (r.subresource == "" || r.isAskedFor(&v2.PolicyTargets{Subresources: t.Subresources})) {
+				take(r)
+			}
 		}
 	}
 	if len(t.Kinds) == 0 {
