@@ -128,6 +128,23 @@ func TestTheAgentAudits(t *testing.T) {
 		if n := metric(t, leader, "assay_audit_open_findings", `policy="e2e.audited"`); n != 3 {
 			t.Errorf("%v findings are open, want 3", n)
 		}
+		response, err := http.Get("http://" + leader.Address("probes") + "/readyz?verbose") //nolint:noctx // of a test
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		notes, err := io.ReadAll(response.Body)
+		if err != nil || response.StatusCode != http.StatusOK || !strings.Contains(string(notes), "[!]audit: kinds that policies target and that cannot be read: secrets (forbidden)\n") {
+			t.Errorf("%d, %v:\n%s", response.StatusCode, err, notes)
+		}
+		assay, err := cluster.BuildAssay(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.CommandContext(t.Context(), assay, "status", "--kubeconfig", shared.Kubeconfig, "--namespace", agentNamespace).CombinedOutput()
+		if want := " objects, 3 open findings, last full audit "; !strings.Contains(string(out), want) || !strings.Contains(string(out), "  secrets ") {
+			t.Errorf("%v: %q or the Secrets are not in\n%s", err, want, out)
+		}
 	})
 
 	unchanged := []string{"unchanged e2e.audited ConfigMap/first", "unchanged e2e.audited ConfigMap/second", "unchanged e2e.audited ConfigMap/third"}

@@ -144,7 +144,7 @@ violation contains result if {
 			if answer, err := review(t.Context(), p, namespace, "slow", `{"slow": "yes"}`); err != nil || !strings.Contains(answer, `"allowed":true`) || !strings.Contains(answer, "suspended") {
 				return fmt.Errorf("%s answers %.200s, %v", p.Name, answer, err)
 			}
-			if is := metric(t, p, "assay_policy_suspended", `policy="`+name+`"`); is != 1 {
+			if is := metric(t, p, "assay_policy_suspended", `policy="`+name+`"`, `gate="admission"`); is != 1 {
 				return fmt.Errorf("%s says assay_policy_suspended %g", p.Name, is)
 			}
 		}

@@ -114,7 +114,7 @@ violation contains {"msg": "never"} if {
 	for name := range endless {
 		eventually(t, "a replica that has suspended "+name, func() error {
 			for _, pod := range agents(t) {
-				if metric(t, pod, "assay_policy_suspended", `policy="`+name+`"`) == 1 {
+				if metric(t, pod, "assay_policy_suspended", `policy="`+name+`"`, `gate="admission"`) == 1 {
 					return nil
 				}
 			}

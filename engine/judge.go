@@ -15,11 +15,7 @@ import (
 // Judge judges an object by the policies that act in the request's mode and target the object.
 func (s *Snapshot) Judge(ctx context.Context, request *policy.Request) Verdict {
 	var v Verdict
-	mode := request.Mode
-	if mode == "" {
-		mode = v2.ModeAdmission
-	}
-	index := s.acting[mode]
+	index := s.acting[modeOf(request)]
 	if index == nil {
 		return v
 	}
@@ -48,6 +44,14 @@ func (s *Snapshot) Judge(ctx context.Context, request *policy.Request) Verdict {
 		slices.SortFunc(t.verdict.Results, func(a, b policy.Result) int { return cmp.Compare(a.Policy.Spec.ID, b.Policy.Spec.ID) })
 	}
 	return t.verdict
+}
+
+// modeOf is the mode of a request.
+func modeOf(r *policy.Request) v2.Mode {
+	if r.Mode == "" {
+		return v2.ModeAdmission
+	}
+	return r.Mode
 }
 
 // viewOf is a request about an object as one about the kind that it is like; nil when the object has no pod template.
@@ -133,7 +137,7 @@ func (s *Snapshot) judge(c *compiled, sub *subject, resolved resolution) (result
 		b = configured
 	}
 	if s.options.Observer != nil {
-		if err := s.options.Observer.Admit(c.policy); err != nil {
+		if err := s.options.Observer.Admit(modeOf(sub.request), c.policy); err != nil {
 			result = s.failed(c, sub, b, err)
 			result.Enforced = false
 			return result, true
@@ -182,7 +186,7 @@ func (s *Snapshot) evaluate(c *compiled, sub *subject, b *binding) (applies bool
 		err = sub.watch.why()
 	}
 	if s.options.Observer != nil {
-		s.options.Observer.Evaluated(c.policy, time.Since(began), err)
+		s.options.Observer.Evaluated(modeOf(sub.request), c.policy, time.Since(began), err)
 	}
 	return applies, found, err
 }

@@ -152,12 +152,12 @@ type arrivals struct {
 	ended []string
 }
 
-func (a *arrivals) Admit(*v2.Policy) error {
+func (a *arrivals) Admit(v2.Mode, *v2.Policy) error {
 	a.began <- struct{}{}
 	return nil
 }
 
-func (a *arrivals) Evaluated(p *v2.Policy, _ time.Duration, err error) {
+func (a *arrivals) Evaluated(_ v2.Mode, p *v2.Policy, _ time.Duration, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.ended = append(a.ended, fmt.Sprintf("%s: %v", p.Spec.ID, err))

@@ -21,12 +21,12 @@ type notebook struct {
 	seen    []string
 }
 
-func (n *notebook) Admit(p *v2.Policy) error {
+func (n *notebook) Admit(mode v2.Mode, p *v2.Policy) error {
 	n.seen = append(n.seen, "admit "+p.Spec.ID)
 	return n.refused[p.Spec.ID]
 }
 
-func (n *notebook) Evaluated(p *v2.Policy, took time.Duration, err error) {
+func (n *notebook) Evaluated(mode v2.Mode, p *v2.Policy, took time.Duration, err error) {
 	if took <= 0 {
 		n.seen = append(n.seen, fmt.Sprintf("%s took %s", p.Spec.ID, took))
 	}

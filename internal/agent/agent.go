@@ -23,7 +23,6 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/assay-gitops/assay/engine"
-	"github.com/assay-gitops/assay/internal/agent/breaker"
 	"github.com/assay-gitops/assay/internal/agentconfig"
 	"github.com/assay-gitops/assay/internal/gate/admission"
 	"github.com/assay-gitops/assay/internal/gate/audit"
@@ -94,7 +93,7 @@ type agent struct {
 	recorder     events.EventRecorder
 	book         *book
 	brake        *brake
-	breaker      *breaker.Breaker
+	breakers     *breakers
 	guard        *engine.Guard
 	namespaces   *namespaces
 	certificates *certificates
@@ -154,7 +153,7 @@ func newAgent(o Options, config *agentconfig.Config) (*agent, error) {
 	}
 	a.leadership = &leadership{config: a.cluster.GetConfig(), namespace: config.Namespace, identity: a.identity, duties: a.lead, logger: a.logger}
 	a.metrics = newInstruments(o.Version, a.leadership.leads.Load, a.certificates.NotAfter)
-	a.breaker = breaker.New(a.breakerOptions(config))
+	a.breakers = newBreakers(a.breakerOptions(config))
 	if a.results, err = a.newResults(config); err != nil {
 		return nil, err
 	}
@@ -311,7 +310,7 @@ func (a *agent) published(e *edition) {
 	for _, p := range e.snapshot.Policies() {
 		a.rules[p.Spec.ID] = fmt.Sprintf("%s/%d", p.UID, p.Generation)
 	}
-	a.breaker.Forget(func(id string) bool { return a.rules[id] == before[id] })
+	a.breakers.forget(func(id string) bool { return a.rules[id] == before[id] })
 	a.statuses.wanted.notify()
 	a.register.notify()
 	a.auditing.tell((*audit.Auditor).Changed)
@@ -361,7 +360,7 @@ func (a *agent) facts() facts {
 	if reason, on := a.brake.state(); on {
 		f.brake = reason
 	}
-	for _, s := range a.breaker.Open() {
+	for _, s := range a.breakers.admission.Open() {
 		f.suspended[s.PolicyID] = s.Reason
 	}
 	return f
@@ -370,5 +369,5 @@ func (a *agent) facts() facts {
 // compileOptions are those of the configuration in force.
 func (a *agent) compileOptions() engine.Options {
 	c := a.config.Load()
-	return engine.Options{Timeout: c.Evaluation.Timeout, AllowNetwork: c.Evaluation.AllowNetwork, Observer: a.breaker, Guard: a.guard}
+	return engine.Options{Timeout: c.Evaluation.Timeout, AllowNetwork: c.Evaluation.AllowNetwork, Observer: a.breakers, Guard: a.guard}
 }

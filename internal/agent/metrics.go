@@ -101,11 +101,11 @@ func newInstruments(version string, leads func() bool, notAfter func() time.Time
 			Name: "assay_journal_late_total", Help: "Results that were not known to be in the journal when their gate answered, since the disk was slow. They get there unless the process dies.",
 		}),
 		suspended: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "assay_policy_suspended", Help: "1 while the circuit of a policy is open: it was slow again and again, and is not evaluated for a while.",
-		}, []string{"policy"}),
+			Name: "assay_policy_suspended", Help: "1 while the circuit of a policy is open: it was slow again and again, and is not evaluated by the gate for a while.",
+		}, []string{"policy", "gate"}),
 		suspensions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "assay_policy_suspensions_total", Help: "How often the circuit of a policy opened.",
-		}, []string{"policy"}),
+		}, []string{"policy", "gate"}),
 		leader: prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "assay_leader", Help: "1 in the replica that writes statuses and the registration."}, func() float64 {
 			if leads() {
 				return 1

@@ -60,7 +60,7 @@ func (a *agent) probes(webhooks string) http.Handler {
 			return nil
 		}},
 	}
-	mux.Handle("/readyz", checked(a.results.notes, ready...))
+	mux.Handle("/readyz", checked(func() []note { return append(a.results.notes(), a.auditing.notes()...) }, ready...))
 	mux.HandleFunc("/status", func(w http.ResponseWriter, r *http.Request) { a.state(r.Context(), ready).answer(w) })
 	return mux
 }

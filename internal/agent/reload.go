@@ -57,33 +57,37 @@ func (a *agent) reload() {
 // take puts into force what can change while the agent runs.
 func (a *agent) take(next *agentconfig.Config) {
 	a.level.Set(next.LogLevel)
-	a.breaker.SetOptions(a.breakerOptions(next))
+	a.breakers.setOptions(a.breakerOptions(next))
 	a.config.Store(next)
 	a.book.changed.notify()
 	a.register.notify()
 	a.auditing.tell((*audit.Auditor).Changed)
 }
 
-func (a *agent) breakerOptions(c *agentconfig.Config) breaker.Options {
+// breakerOptions are those of the breaker of a gate.
+func (a *agent) breakerOptions(c *agentconfig.Config) func(gate string) breaker.Options {
 	o := breaker.Options{
 		Budget: c.Breaker.Budget, Failures: c.Breaker.Failures, Window: c.Breaker.Window, Pause: c.Breaker.Pause,
-		Now: time.Now, OnChange: a.suspended, Observe: a.metrics.evaluations.observe,
+		Now: time.Now, Observe: a.metrics.evaluations.observe,
 	}
 	if !c.Breaker.Enabled {
 		o.Failures = 0
 	}
-	return o
+	return func(gate string) breaker.Options {
+		o.OnChange = func(id string, open bool, reason string) { a.suspended(gate, id, open, reason) }
+		return o
+	}
 }
 
-// suspended is told when the circuit of a policy opened or closed.
-func (a *agent) suspended(id string, open bool, reason string) {
+// suspended is told when the circuit of a policy opened or closed at a gate.
+func (a *agent) suspended(gate, id string, open bool, reason string) {
 	if open {
-		a.metrics.suspended.WithLabelValues(id).Set(1)
-		a.metrics.suspensions.WithLabelValues(id).Inc()
-		a.logger.Warn("policy suspended: its violations are neither found nor denied for a while", "policy", id, "reason", reason)
+		a.metrics.suspended.WithLabelValues(id, gate).Set(1)
+		a.metrics.suspensions.WithLabelValues(id, gate).Inc()
+		a.logger.Warn("policy suspended: its violations are neither found nor denied for a while", "policy", id, "gate", gate, "reason", reason)
 	} else {
-		a.metrics.suspended.WithLabelValues(id).Set(0)
-		a.logger.Info("policy in force again", "policy", id, "reason", reason)
+		a.metrics.suspended.WithLabelValues(id, gate).Set(0)
+		a.logger.Info("policy in force again", "policy", id, "gate", gate, "reason", reason)
 	}
 	if e := a.book.current.Load(); e != nil {
 		for _, p := range e.snapshot.Policies() {
@@ -91,9 +95,9 @@ func (a *agent) suspended(id string, open bool, reason string) {
 				continue
 			}
 			if open {
-				a.recorder.Eventf(p, nil, "Warning", "CircuitOpen", "Suspend", "%s", reason)
+				a.recorder.Eventf(p, nil, "Warning", "CircuitOpen", "Suspend", "%s: %s", gate, reason)
 			} else {
-				a.recorder.Eventf(p, nil, "Normal", "CircuitClosed", "Resume", "%s", reason)
+				a.recorder.Eventf(p, nil, "Normal", "CircuitClosed", "Resume", "%s: %s", gate, reason)
 			}
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/assay-gitops/assay/internal/sink"
@@ -25,6 +27,39 @@ type State struct {
 	// Journal is nil when no sink is configured.
 	Journal *JournalState `json:"journal,omitempty"`
 	Sinks   []SinkState   `json:"sinks"`
+	// Audit is nil in replicas that do not audit.
+	Audit *AuditState `json:"audit,omitempty"`
+}
+
+// AuditState is how the audit is doing.
+type AuditState struct {
+	// Objects are followed, Open findings told and not resolved.
+	Objects int `json:"objects"`
+	Open    int `json:"open"`
+	// Unreadable are the kinds that policies target and that cannot be read, sorted.
+	Unreadable []UnreadableKind `json:"unreadable,omitempty"`
+	// LastFull is when the last full audit ended, and Errors how many things it could not look at; nil before the first.
+	LastFull *time.Time `json:"lastFull,omitempty"`
+	Errors   int        `json:"errors,omitempty"`
+	// Running says that a full audit goes on.
+	Running bool `json:"running,omitempty"`
+}
+
+// UnreadableKind is a kind that is not audited.
+type UnreadableKind struct {
+	// Kind is a resource such as deployments.apps.
+	Kind string `json:"kind"`
+	// Forbidden says that the agent lacks the right to list and watch it.
+	Forbidden bool   `json:"forbidden,omitempty"`
+	Trouble   string `json:"trouble,omitempty"`
+}
+
+// String says it in a few words.
+func (u UnreadableKind) String() string {
+	if u.Forbidden {
+		return u.Kind + " (forbidden)"
+	}
+	return u.Kind + " (" + u.Trouble + ")"
 }
 
 // CheckState is something that must hold for the replica to get requests. Trouble is empty when it does.
@@ -85,6 +120,7 @@ func (a *agent) state(ctx context.Context, checks []check) State {
 		s.Policies = &PoliciesState{InForce: len(e.snapshot.Policies()), Problems: len(e.problems), Compiled: e.at}
 	}
 	s.Journal, s.Sinks = a.results.state()
+	s.Audit = a.auditing.state()
 	return s
 }
 
@@ -92,6 +128,47 @@ func (s State) answer(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")
 	// Who does not read the answer to its end does not want it.
 	_ = json.NewEncoder(w).Encode(s)
+}
+
+// state of the audit; nil when this replica does not audit.
+func (a *auditing) state() *AuditState {
+	auditor := a.current.Load()
+	if auditor == nil {
+		return nil
+	}
+	found := auditor.Status()
+	s := &AuditState{Running: found.Running != nil}
+	for _, n := range found.Open {
+		s.Open += n
+	}
+	for kind, k := range found.Kinds {
+		s.Objects += k.Objects
+		if k.Forbidden || k.Trouble != "" {
+			s.Unreadable = append(s.Unreadable, UnreadableKind{kind, k.Forbidden, k.Trouble})
+		}
+	}
+	slices.SortFunc(s.Unreadable, func(a, b UnreadableKind) int { return strings.Compare(a.Kind, b.Kind) })
+	if found.Last != nil {
+		s.LastFull, s.Errors = &found.Last.End, len(found.Last.Errors)
+	}
+	return s
+}
+
+// notes on the audit. What cannot be audited does not keep anybody from being served.
+func (a *auditing) notes() []note {
+	s := a.state()
+	if s == nil {
+		return nil
+	}
+	n := note{name: "audit"}
+	if len(s.Unreadable) > 0 {
+		all := make([]string, len(s.Unreadable))
+		for i, u := range s.Unreadable {
+			all[i] = u.String()
+		}
+		n.trouble = "kinds that policies target and that cannot be read: " + strings.Join(all, ", ")
+	}
+	return []note{n}
 }
 
 // state of the journal and the sinks.

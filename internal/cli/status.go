@@ -44,8 +44,8 @@ func newStatus(env *Env) *cobra.Command {
 		GroupID: groupCluster,
 		Short:   "Tell how the agents in a cluster are doing",
 		Long: `Status tells how the agents in a cluster are doing: whether they serve, which of them leads, whether the emergency
-brake is on, which policies, sets, configs and exceptions are not ready and why, and for each sink how many results
-wait for it and why.
+brake is on, which policies, sets, configs and exceptions are not ready and why, what is audited and which kinds
+cannot be, and for each sink how many results wait for it and why.
 
 The agents are asked through the API server, so it works from wherever kubectl does. That needs the right to get
 pods/proxy in the agent's namespace.
@@ -293,6 +293,7 @@ func (s *clusterStatus) text(to io.Writer) error {
 	for _, o := range s.Objects {
 		fmt.Fprintf(w, "  %s %s\t%s: %s\n", o.Kind, o.Name, o.Reason, o.Message)
 	}
+	s.audit(w)
 	s.sinks(w)
 	return w.Flush()
 }
@@ -317,6 +318,27 @@ func (a *agentStatus) summary() string {
 		}
 	}
 	return ready + " (" + words.OneLine(a.Version, 60) + ")"
+}
+
+// audit writes how the audit is doing. That a kind is not audited may be meant, so it does not make anything unwell.
+func (s *clusterStatus) audit(w io.Writer) {
+	for _, a := range s.Agents {
+		if a.State == nil || a.Audit == nil {
+			continue
+		}
+		last := "no full audit yet"
+		if a.Audit.LastFull != nil {
+			last = fmt.Sprintf("last full audit %s with %d errors", a.Audit.LastFull.UTC().Format(time.RFC3339), a.Audit.Errors)
+		}
+		fmt.Fprintf(w, "Audit: %d objects, %d open findings, %s\n", a.Audit.Objects, a.Audit.Open, last)
+		for _, u := range a.Audit.Unreadable {
+			why := "cannot be read: " + words.OneLine(u.Trouble, maxTrouble)
+			if u.Forbidden {
+				why = "may not be read: to have it audited, grant list and watch with the chart's audit.rules"
+			}
+			fmt.Fprintf(w, "  %s\t%s\n", u.Kind, why)
+		}
+	}
 }
 
 // sinks writes the journals that are in trouble, and all sinks.

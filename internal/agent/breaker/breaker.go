@@ -42,14 +42,12 @@ type State struct {
 	Until time.Time
 }
 
-// Breaker suspends policies. It is an engine.Observer and safe for concurrent use.
+// Breaker suspends policies for one gate. It is safe for concurrent use.
 type Breaker struct {
 	options atomic.Pointer[Options]
 	// circuits holds *circuit by policy id, for policies that have failed.
 	circuits sync.Map
 }
-
-var _ engine.Observer = (*Breaker)(nil)
 
 // circuit of one policy.
 type circuit struct {
