@@ -14,10 +14,17 @@ var ErrNotFound = errors.New("not found")
 // ErrCursor is a cursor that is not of this list.
 var ErrCursor = errors.New("the cursor is not of this list")
 
+// ErrInvalid is a question or a result that makes no sense: an order, dimension or limit that there is not, a result without an ID.
+var ErrInvalid = errors.New("invalid")
+
+// MaxDays is how many days a timeline has at most.
+const MaxDays = 3700
+
 // Store keeps results. Implementations are safe for concurrent use.
 type Store interface {
 	// Add keeps results of a cluster, all of them or none; when it returns without an error they survive a kill of the process.
-	// Results that are known already are left alone. It tells how many were new.
+	// Results that are known already are left alone. It tells how many were new. None at all are a sign of life of the cluster. A cluster
+	// without a name, and a result without an ID, a gate, a time or a policy is ErrInvalid.
 	Add(ctx context.Context, cluster string, results []*sink.Result) (added int, err error)
 	// Violations is a page of those that a query means, in its order, which is stable.
 	Violations(ctx context.Context, q Query, page Page) (Violations, error)
@@ -25,13 +32,18 @@ type Store interface {
 	Violation(ctx context.Context, scope Scope, id string) (*Violation, error)
 	// History of a violation in scope, newest first, at most limit.
 	History(ctx context.Context, scope Scope, id string, limit int) ([]Event, error)
-	// Facets counts the violations that a query means by the values of dimensions: of each the most frequent values, at most limit.
+	// Facets counts the violations that a query means by the values of dimensions: of each the most frequent values, at most limit,
+	// those that are as frequent by name. What has no value is not counted, but for the namespace: the empty one stands for objects
+	// that are in none. A violation counts for each standard that its policy has.
 	Facets(ctx context.Context, q Query, dimensions []Dimension, limit int) (map[Dimension][]Count, error)
-	// Timeline counts results by day (UTC) from the day of q.From to that of q.To, days without any included.
+	// Timeline counts results by day (UTC) from the day of q.From to that of q.To, whole days, days without any included, MaxDays at
+	// most. Results count that are of violations in scope that q means; q.From and q.To say nothing here of when those were last seen.
 	Timeline(ctx context.Context, q Query) ([]Day, error)
 	// Clusters that have sent something, sorted by name. Scope does not limit it.
 	Clusters(ctx context.Context) ([]Cluster, error)
-	// Forget removes results that are older than before, and violations that are not open and were last seen before it.
+	// Forget removes results that are older than before, and violations that are not open and were last seen before it. It tells how
+	// many results it removed. It may stop half way with an error, and goes on from there when it is called again. Results are still
+	// counted in the timeline of the day that before is in, unless their violation is removed.
 	Forget(ctx context.Context, before time.Time) (removed int, err error)
 	// Backup writes a consistent copy to a file that does not exist yet.
 	Backup(ctx context.Context, path string) error
@@ -129,7 +141,7 @@ type Violation struct {
 	Message                                  string
 
 	FirstSeen, LastSeen time.Time
-	// Count of results about it, without those of audit that say that nothing changed.
+	// Count of results about it, without those of audit that say that nothing changed; of all that ever came.
 	Count int
 	// Document is the newest result; only Violation fills it.
 	Document *sink.Result
@@ -194,7 +206,8 @@ type Cluster struct {
 	FirstSeen time.Time
 	// LastSeen is when something of it came, by the hub's clock.
 	LastSeen time.Time
-	// Skew is how far the clock of its agents was ahead of the hub's when something came; the newest results are as old as the way takes.
+	// Skew is how far the newest result was ahead of the hub's clock when something came. It is negative by what the way takes: a
+	// backlog is as old as it is.
 	Skew time.Duration
 }
 
