@@ -23,6 +23,7 @@ import (
 	"github.com/assay-gitops/assay/internal/sink/events"
 	"github.com/assay-gitops/assay/internal/sink/file"
 	"github.com/assay-gitops/assay/internal/sink/flux"
+	"github.com/assay-gitops/assay/internal/sink/hub"
 	"github.com/assay-gitops/assay/internal/sink/policyreport"
 	"github.com/assay-gitops/assay/internal/sink/webhook"
 )
@@ -112,6 +113,10 @@ func (b sinkBuilder) make(gate sink.Gate, configured agentconfig.Sinks) ([]gateS
 		made, err := b.webhook(s)
 		add("webhook", s.Filter, 0, made, err)
 	}
+	if s := configured.HubSink; s != nil {
+		made, err := b.hub(s)
+		add("hub", s.Filter, 0, made, err)
+	}
 	if s := configured.PolicyReportSink; s != nil && s.Enabled {
 		made, err := b.policyReports(s)
 		// Each report is a request or two; a batch must fit into the time that one attempt has.
@@ -186,6 +191,17 @@ func (b sinkBuilder) webhook(s *agentconfig.WebhookSink) (*webhook.Sink, error) 
 		o.Client = client
 	}
 	return webhook.New(o)
+}
+
+func (b sinkBuilder) hub(s *agentconfig.HubSink) (*webhook.Sink, error) {
+	o := hub.Options{URL: s.URL, TokenFile: s.TokenFile, UserAgent: b.userAgent()}
+	if s.CAFile != "" {
+		var err error
+		if o.Client, err = clientTrusting(s.CAFile); err != nil {
+			return nil, err
+		}
+	}
+	return hub.New(o)
 }
 
 // secretsIn reads the secrets of a file, one a line, when they are needed: a Secret may be changed at any time.

@@ -49,6 +49,9 @@ func (l *loader) checkSinks(prefix string, sinks Sinks) {
 	if sinks.FilesystemSink != nil {
 		l.require(prefix+"filesystemSink", "fileName")
 	}
+	if sinks.HubSink != nil {
+		l.require(prefix+"hubSink", "url")
+	}
 	if sinks.WebhookSink != nil {
 		l.require(prefix+"webhookSink", "url")
 	}

@@ -185,6 +185,7 @@ type Sinks struct {
 	FluxNotificationSink *FluxNotificationSink
 	ElasticSink          *ElasticSink
 	WebhookSink          *WebhookSink
+	HubSink              *HubSink
 	// PolicyReportSink is only audit's.
 	PolicyReportSink *PolicyReportSink
 }
@@ -256,6 +257,16 @@ type ElasticSink struct {
 	// InsecureSkipVerify takes any certificate.
 	InsecureSkipVerify bool
 	Filter             Filter
+}
+
+// HubSink sends results to a hub.
+type HubSink struct {
+	Filter
+	// URL of the hub, https, or http on loopback.
+	URL string
+	// TokenFile holds the bearer token that tells the hub which cluster the results are of.
+	TokenFile string
+	CAFile    string
 }
 
 // WebhookSink posts results as JSON.
@@ -332,6 +343,7 @@ func (c *Config) RestartNeeded(next *Config) []string {
 			{"fluxNotificationSink", gate.from.FluxNotificationSink, gate.now.FluxNotificationSink},
 			{"elasticSink", gate.from.ElasticSink, gate.now.ElasticSink},
 			{"webhookSink", gate.from.WebhookSink, gate.now.WebhookSink},
+			{"hubSink", gate.from.HubSink, gate.now.HubSink},
 			{"policyReportSink", gate.from.PolicyReportSink, gate.now.PolicyReportSink},
 		} {
 			if !reflect.DeepEqual(sink.from, sink.now) {

@@ -36,6 +36,7 @@ type sinkDraft struct {
 	flux       FluxNotificationSink
 	elastic    ElasticSink
 	webhook    WebhookSink
+	hub        HubSink
 	reports    PolicyReportSink
 }
 
@@ -45,6 +46,7 @@ func newDraft(c Config) *draft {
 		sinks.elastic.InsertionMode, sinks.elastic.IndexPeriod, sinks.elastic.Template = "insert", "none", true
 		sinks.filesystem.MaxSize, sinks.filesystem.MaxFiles = 100<<20, 5
 		sinks.events.Manifests = true
+		sinks.hub.TokenFile = "/var/run/secrets/assay-hub/token"
 		sinks.reports.API, sinks.reports.Scope = "openreports", "object"
 	}
 	return d
@@ -166,13 +168,16 @@ func sinkKeys(gate string, s *sinkDraft) []key {
 		{prefix + "webhookSink.headersFile", optional(&s.webhook.HeadersFile, pathValue(&s.webhook.HeadersFile)), false,
 			"The file with headers that are sent as well, one a line, such as `Authorization: Bearer …`.", ""},
 		{prefix + "webhookSink.caFile", optional(&s.webhook.CAFile, pathValue(&s.webhook.CAFile)), false, "The file with the PEM certificates that sign the server's.", "those of the system"},
+		{prefix + "hubSink.url", urlValue(&s.hub.URL, false, "http", "https"), false, "The hub, which keeps results and answers questions about them.", ""},
+		{prefix + "hubSink.tokenFile", pathValue(&s.hub.TokenFile), false, "The file with the token that tells the hub which cluster this is. The chart mounts one of the agent's ServiceAccount for a hub in the same cluster.", ""},
+		{prefix + "hubSink.caFile", optional(&s.hub.CAFile, pathValue(&s.hub.CAFile)), false, "The file with the PEM certificates that sign the hub's.", "those of the system"},
 	}
 	for _, filtered := range []struct {
 		sink   string
 		filter *Filter
 	}{
 		{"filesystemSink", &s.filesystem.Filter}, {"k8sEventsSink", &s.events.Filter}, {"fluxNotificationSink", &s.flux.Filter}, {"elasticSink", &s.elastic.Filter},
-		{"webhookSink", &s.webhook.Filter},
+		{"webhookSink", &s.webhook.Filter}, {"hubSink", &s.hub.Filter},
 	} {
 		all = append(all, filterKeys(prefix+filtered.sink+".filter.", filtered.filter)...)
 	}

@@ -69,7 +69,7 @@ func TestEveryKeyCanBeSetByFileAndEnvironment(t *testing.T) {
 				text = "true"
 			}
 			for _, needed := range []struct{ sink, name, value string }{
-				{"elasticSink", "address", "http://a"}, {"elasticSink", "indexName", "a"}, {"filesystemSink", "fileName", "a"}, {"webhookSink", "url", "http://a"},
+				{"elasticSink", "address", "http://a"}, {"elasticSink", "indexName", "a"}, {"filesystemSink", "fileName", "a"}, {"webhookSink", "url", "http://a"}, {"hubSink", "url", "http://a"},
 			} {
 				section, name, ok := strings.Cut(k.name, "."+needed.sink+".")
 				if ok && name != needed.name {

@@ -127,6 +127,9 @@ func (l *loader) sinks(prefix string, s *sinkDraft) Sinks {
 	if l.hasSink(prefix + "elasticSink") {
 		sinks.ElasticSink = &s.elastic
 	}
+	if l.hasSink(prefix + "hubSink") {
+		sinks.HubSink = &s.hub
+	}
 	if l.hasSink(prefix + "webhookSink") {
 		sinks.WebhookSink = &s.webhook
 	}

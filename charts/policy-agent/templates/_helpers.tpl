@@ -69,6 +69,14 @@ name: policy-agent
 {{- if not (or (kindIs "map" $at) (kindIs "invalid" $at)) -}}{{- if kindIs "float64" $at -}}{{- int $at -}}{{- else -}}{{- $at -}}{{- end -}}{{- end -}}
 {{- end }}
 
+{{/* Something when results of any gate go to a hub with the token that the chart mounts. */}}
+{{- define "policy-agent.hubSink" -}}
+{{- $config := .Values.config | toJson | lower | fromJson -}}
+{{- range list "admission" "audit" "tfadmission" -}}
+{{- with get $config . }}{{- with .sinks -}}{{- with .hubsink }}{{- if not .tokenfile }}yes{{- end }}{{- end -}}{{- end -}}{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{/* Something when results of any gate become Kubernetes events: by the sink for them, or by that for Flux with an empty address. */}}
 {{- define "policy-agent.eventsSink" -}}
 {{- $config := .Values.config | toJson | lower | fromJson -}}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +28,10 @@ type Options struct {
 	Secrets func() ([][]byte, error)
 	// Header is sent as well, such as Authorization. It is asked for every request.
 	Header func() (http.Header, error)
+	// Encode makes the body of a request, with the headers that say how, of the JSON of results; {"results": […]} when nil.
+	Encode func(results [][]byte) ([]byte, http.Header, error)
+	// Name is what errors call the server; the webhook when empty.
+	Name string
 	// Client to send with; it must not follow redirects. The default one has no timeout of its own, as the runner has one.
 	Client *http.Client
 	// UserAgent, such as assay/1.0.
@@ -58,15 +63,21 @@ type Sink struct {
 
 // New checks the options. It does not speak to the server.
 func New(o Options) (*Sink, error) {
+	if o.Name == "" {
+		o.Name = "the webhook"
+	}
+	if o.Encode == nil {
+		o.Encode = plain
+	}
 	u, err := url.Parse(o.URL)
 	if err != nil {
-		return nil, errors.New("the webhook's URL cannot be read") // it may have a password in it, and so has the error
+		return nil, fmt.Errorf("%s's URL cannot be read", o.Name) // it may have a password in it, and so has the error
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, errors.New("the webhook's URL must begin with https:// or http:// and name a host")
+		return nil, fmt.Errorf("%s's URL must begin with https:// or http:// and name a host", o.Name)
 	}
 	if u.User != nil {
-		return nil, errors.New("the webhook's URL must not have a user and a password; give a header")
+		return nil, fmt.Errorf("%s's URL must not have a user and a password; give a header", o.Name)
 	}
 	if o.Client == nil {
 		o.Client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -104,19 +115,19 @@ func (s *Sink) post(ctx context.Context, items []sink.Item) sink.Outcome {
 		if errors.As(err, &failed) {
 			err = failed.Err // its text has the whole URL, whose path may be a secret
 		}
-		return sink.Outcome{State: sink.Retry, Err: fmt.Errorf("sending to the webhook at %s: %w", s.host, err)}
+		return sink.Outcome{State: sink.Retry, Err: fmt.Errorf("sending to %s at %s: %w", s.o.Name, s.host, err)}
 	}
 	defer response.Body.Close()
 	said, err := io.ReadAll(io.LimitReader(response.Body, 64<<10))
 	if response.StatusCode/100 == 2 {
 		if err != nil {
-			return sink.Outcome{State: sink.Retry, Err: fmt.Errorf("reading the answer of the webhook at %s: %w", s.host, err)}
+			return sink.Outcome{State: sink.Retry, Err: fmt.Errorf("reading the answer of %s at %s: %w", s.o.Name, s.host, err)}
 		}
 		return sink.Outcome{State: sink.Delivered}
 	}
 	o := sink.Outcome{
 		State: sink.Retry,
-		Err:   fmt.Errorf("the webhook at %s answered %s: %q", s.host, response.Status, said[:min(len(said), 200)]),
+		Err:   fmt.Errorf("%s at %s answered %s: %q", s.o.Name, s.host, response.Status, said[:min(len(said), 200)]),
 		After: sink.RetryAfter(response.Header.Get("Retry-After"), time.Now()),
 	}
 	switch response.StatusCode {
@@ -127,28 +138,31 @@ func (s *Sink) post(ctx context.Context, items []sink.Item) sink.Outcome {
 }
 
 func (s *Sink) request(ctx context.Context, items []sink.Item, now time.Time) (*http.Request, error) {
-	body := []byte(`{"results":[`)
+	results := make([][]byte, len(items))
 	id := sha256.New()
 	for i, item := range items {
-		if i > 0 {
-			body = append(body, ',')
-		}
-		body = append(body, item.Raw...)
+		results[i] = item.Raw
 		id.Write([]byte(item.ID + "\n"))
 	}
-	body = append(body, "]}"...)
+	body, encoding, err := s.o.Encode(results)
+	if err != nil {
+		return nil, fmt.Errorf("encoding results for %s at %s: %w", s.o.Name, s.host, err)
+	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.o.URL, bytes.NewReader(body))
 	if err != nil {
-		return nil, fmt.Errorf("making a request for the webhook at %s failed", s.host)
+		return nil, fmt.Errorf("making a request for %s at %s failed", s.o.Name, s.host)
 	}
 	if s.o.Header != nil {
 		header, err := s.o.Header()
 		if err != nil {
-			return nil, fmt.Errorf("reading the headers for the webhook at %s: %w", s.host, err)
+			return nil, fmt.Errorf("reading the headers for %s at %s: %w", s.o.Name, s.host, err)
 		}
 		request.Header = header.Clone()
 	}
 	request.Header.Set("Content-Type", "application/json")
+	for name, values := range encoding {
+		request.Header[name] = values
+	}
 	if s.o.UserAgent != "" {
 		request.Header.Set("User-Agent", s.o.UserAgent)
 	}
@@ -165,7 +179,7 @@ func (s *Sink) request(ctx context.Context, items []sink.Item, now time.Time) (*
 		err = errors.New("there is none")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the secret of the webhook at %s: %w", s.host, err)
+		return nil, fmt.Errorf("reading the secret of %s at %s: %w", s.o.Name, s.host, err)
 	}
 	var signatures []string
 	for _, secret := range secrets {
@@ -173,6 +187,10 @@ func (s *Sink) request(ctx context.Context, items []sink.Item, now time.Time) (*
 	}
 	request.Header.Set("webhook-signature", strings.Join(signatures, " "))
 	return request, nil
+}
+
+func plain(results [][]byte) ([]byte, http.Header, error) {
+	return slices.Concat([]byte(`{"results":[`), bytes.Join(results, []byte(",")), []byte("]}")), nil, nil
 }
 
 func sign(secret []byte, id, timestamp string, body []byte) string {
