@@ -1,0 +1,214 @@
+package columns
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/assay-gitops/assay/internal/hub/store"
+)
+
+// Key is the ID of a violation.
+type Key [16]byte
+
+// String is the ID as store.ID writes it.
+func (k Key) String() string { return hex.EncodeToString(k[:]) }
+
+// ParseKey reads what String writes; false is no ID.
+func ParseKey(id string) (Key, bool) {
+	var k Key
+	if len(id) != 2*len(k) || strings.ToLower(id) != id {
+		return k, false
+	}
+	_, err := hex.Decode(k[:], []byte(id))
+	return k, err == nil
+}
+
+// Violation is what the index knows of one. Cluster, gate, kind, namespace and name follow from the key and never change.
+type Violation struct {
+	Key                                                  Key
+	Cluster, Gate, Kind, Namespace, Name, Workspace, App string
+	PolicyID, PolicyName, Category, Severity, Message    string
+	Standards                                            []store.Standard
+	Status                                               store.Status
+	Enforced                                             bool
+	// Hidden is one of an object that was only ever said to comply.
+	Hidden    bool
+	FirstSeen time.Time
+	LastSeen  time.Time
+}
+
+// MaxSlots is how many violations there can be at a time.
+const MaxSlots = 1 << 30
+
+const (
+	chunkBits = 13
+	chunkRows = 1 << chunkBits
+)
+
+// row is a violation. It has no pointers, so that the garbage collector does not look at it.
+type row struct {
+	first, last                                          int64 // nanoseconds since 1970
+	key                                                  Key
+	policy                                               uint32
+	cluster, gate, kind, namespace, name, workspace, app uint32
+	message                                              uint32
+	status                                               uint8
+	enforced, shown, used                                bool
+}
+
+// The statuses as rows have them.
+var statuses = [...]store.Status{store.Open, store.Resolved, store.Excepted}
+
+func statusNumber(s store.Status) uint8 {
+	for i, status := range statuses {
+		if s == status {
+			return uint8(i) //nolint:gosec // there are three
+		}
+	}
+	return uint8(len(statuses))
+}
+
+// Index of violations, each in a slot: a small number, given by the index and used again when a violation is gone. It is not safe for
+// concurrent use, but for the methods that only read.
+type Index struct {
+	chunks []*[chunkRows]row
+	// end is after the last slot that was ever given.
+	end   uint32
+	free  []uint32
+	slots map[Key]uint32
+
+	clusters, gates, kinds, namespaces, workspaces, apps dict
+	names                                                dict
+	policies                                             policies
+	messages                                             dict
+
+	days        map[int32][]uint32
+	shown, open int
+}
+
+// New is an index of nothing.
+func New() *Index {
+	return &Index{slots: map[Key]uint32{}, days: map[int32][]uint32{}}
+}
+
+// Slot of the violation with a key.
+func (x *Index) Slot(key Key) (uint32, bool) {
+	slot, found := x.slots[key]
+	return slot, found
+}
+
+// Shown is how many violations there are that are not hidden, Open how many of them are open.
+func (x *Index) Shown() int { return x.shown }
+
+// End is after the last slot that is in use.
+func (x *Index) End() uint32 { return x.end }
+
+// Open is how many violations are open.
+func (x *Index) Open() int { return x.open }
+
+// Reserve gives a slot that is free. It belongs to the caller until Put or Release.
+func (x *Index) Reserve() (uint32, error) {
+	if n := len(x.free); n > 0 {
+		slot := x.free[n-1]
+		x.free = x.free[:n-1]
+		return slot, nil
+	}
+	if x.end == MaxSlots {
+		return 0, fmt.Errorf("there are %d violations: no more can be kept", MaxSlots)
+	}
+	x.end++
+	return x.end - 1, nil
+}
+
+// Release gives a slot back that was reserved.
+func (x *Index) Release(slot uint32) { x.free = append(x.free, slot) }
+
+// Load puts a violation into the slot that it had, when the index is filled. Then Loaded has to be called.
+func (x *Index) Load(slot uint32, v *Violation) error {
+	if slot >= MaxSlots {
+		return fmt.Errorf("slot %d is not one of %d", slot, MaxSlots)
+	}
+	if _, twice := x.slots[v.Key]; twice {
+		return fmt.Errorf("violation %s is there twice", v.Key)
+	}
+	x.end = max(x.end, slot+1)
+	x.Put(slot, v)
+	return nil
+}
+
+// Loaded ends Load: slots between are free.
+func (x *Index) Loaded() {
+	for slot := range x.end {
+		if c := slot >> chunkBits; int(c) >= len(x.chunks) || !x.row(slot).used {
+			x.free = append(x.free, slot)
+		}
+	}
+}
+
+// Put sets the violation in a slot.
+func (x *Index) Put(slot uint32, v *Violation) {
+	for int(slot>>chunkBits) >= len(x.chunks) {
+		x.chunks = append(x.chunks, new([chunkRows]row))
+	}
+	r := x.row(slot)
+	x.uncount(r)
+	if !r.used {
+		*r = row{
+			key: v.Key, used: true, cluster: x.clusters.add(v.Cluster), gate: x.gates.add(v.Gate), kind: x.kinds.add(v.Kind),
+			namespace: x.namespaces.add(v.Namespace), name: x.names.add(v.Name),
+		}
+		x.slots[v.Key] = slot
+	}
+	r.first, r.last = v.FirstSeen.UnixNano(), v.LastSeen.UnixNano()
+	r.workspace, r.app = x.workspaces.add(v.Workspace), x.apps.add(v.App)
+	r.policy = x.policies.add(v)
+	r.message = x.messages.add(withoutName(fold(v.Message), fold(v.Name)))
+	r.status, r.enforced, r.shown = statusNumber(v.Status), v.Enforced, !v.Hidden
+	x.count(r)
+}
+
+// Remove empties slots. What their results count as goes as well.
+func (x *Index) Remove(slots []uint32) {
+	if len(slots) == 0 {
+		return
+	}
+	removed := make(bitmap, x.end/64+1)
+	for _, slot := range slots {
+		r := x.row(slot)
+		x.uncount(r)
+		delete(x.slots, r.key)
+		*r = row{}
+		removed.set(slot)
+		x.free = append(x.free, slot)
+	}
+	for day, ticks := range x.days {
+		x.days[day] = Without(ticks, removed.has)
+	}
+}
+
+func (x *Index) row(slot uint32) *row { return &x.chunks[slot>>chunkBits][slot&(chunkRows-1)] }
+
+func (x *Index) count(r *row) {
+	if r.shown {
+		x.shown++
+		if r.status == 0 {
+			x.open++
+		}
+	}
+}
+
+func (x *Index) uncount(r *row) {
+	if r.shown {
+		x.shown--
+		if r.status == 0 {
+			x.open--
+		}
+	}
+}
+
+type bitmap []uint64
+
+func (b bitmap) set(i uint32)      { b[i/64] |= 1 << (i % 64) }
+func (b bitmap) has(i uint32) bool { return b[i/64]&(1<<(i%64)) != 0 }

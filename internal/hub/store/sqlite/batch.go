@@ -1,0 +1,345 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/assay-gitops/assay/internal/hub/store"
+	"github.com/assay-gitops/assay/internal/hub/store/columns"
+	"github.com/assay-gitops/assay/internal/sink"
+)
+
+// batch is what one Add changes. Nothing of it is seen before it is committed.
+type batch struct {
+	ctx context.Context //nolint:containedctx // a batch is one call
+	s   *Store
+	w   *writer
+	tx  *sql.Tx
+
+	changed map[columns.Key]*change
+	// order is that of changed, so that the database is written in the order in which results came.
+	order    []*change
+	ticks    ticks
+	added    int
+	reserved []uint32
+	// texts and policies that are new: forgotten when the batch is rolled back.
+	texts    []string
+	policies []knownPolicy
+	hashes   [][16]byte
+	done     bool
+}
+
+// change of a violation.
+type change struct {
+	before, now violation
+	isNew       bool
+	// document is the newest, with the id of its policy; nil when there is none that is new.
+	document []byte
+	policy   int64
+}
+
+func (s *Store) begin(ctx context.Context) (*batch, error) {
+	tx, err := s.writer.db.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &batch{ctx: ctx, s: s, w: s.writer, tx: tx, changed: map[columns.Key]*change{}, ticks: ticks{}}, nil
+}
+
+// exec runs a statement of the writer.
+func (b *batch) exec(statement *sql.Stmt, values ...any) (sql.Result, error) {
+	return b.tx.StmtContext(b.ctx, statement).ExecContext(b.ctx, values...)
+}
+
+func (b *batch) addAll(cluster string, items []item) error {
+	for i := range items {
+		if err := b.add(cluster, &items[i]); err != nil {
+			return fmt.Errorf("result %s: %w", items[i].id, err)
+		}
+	}
+	for _, c := range b.order {
+		if err := b.write(c); err != nil {
+			return err
+		}
+	}
+	for day, entries := range b.ticks {
+		if _, err := b.exec(b.w.insertTicks, day, encodeEntries(entries)); err != nil {
+			return err
+		}
+	}
+	if b.added > 0 {
+		if _, err := b.tx.ExecContext(b.ctx, `UPDATE totals SET results = results + ?`, b.added); err != nil {
+			return err
+		}
+	}
+	return b.seen(cluster, items)
+}
+
+// seen notes that something of the cluster came.
+func (b *batch) seen(cluster string, items []item) error {
+	now := b.s.options.Now()
+	var newest moment
+	for i := range items {
+		newest = max(newest, items[i].at)
+	}
+	skew := time.Unix(0, newest).Sub(now)
+	if len(items) == 0 {
+		skew = 0
+	}
+	_, err := b.tx.ExecContext(b.ctx, `INSERT INTO clusters (name, first, last, skew) VALUES (?1, ?2, ?2, ?3)
+		ON CONFLICT (name) DO UPDATE SET last = excluded.last, skew = iif(?4, excluded.skew, skew)`, cluster, now.UnixNano(), int64(skew), len(items) > 0)
+	return err
+}
+
+func (b *batch) add(cluster string, it *item) error {
+	c, err := b.change(it.key)
+	if err != nil {
+		return err
+	}
+	if c == nil {
+		if c, err = b.create(cluster, it); err != nil {
+			return err
+		}
+	}
+	r := it.result
+	id := resultID(it.id)
+	values := []any{c.now.slot, id, it.at, int64(it.says)}
+	for _, text := range []string{it.reading.Resolution, string(r.Operation), revisionOf(r.App), r.Pass} {
+		n, err := b.text(text)
+		if err != nil {
+			return err
+		}
+		values = append(values, n)
+	}
+	inserted, err := b.exec(b.w.insertHistory, values...)
+	if err != nil {
+		return err
+	}
+	if n, err := inserted.RowsAffected(); err != nil || n == 0 {
+		return err // known
+	}
+	b.added++
+	policy, err := b.policy(it)
+	if err != nil {
+		return err
+	}
+	message := c.now.message
+	newest := c.now.take(it, policy, func(id int64) knownPolicy { return b.w.byID[id] })
+	if newest {
+		c.document, c.policy = it.document, policy.id
+	}
+	if err := b.keepMessages(c, id, message, r.Validation.Message); err != nil {
+		return err
+	}
+	b.ticks.add(c.now.slot, it.at, it.reading.Day)
+	return b.conclude(c, it)
+}
+
+// keepMessages gives the results of a violation their messages when they are not the one that it has now.
+func (b *batch) keepMessages(c *change, id any, before, message string) error {
+	if now := c.now.message; now != before {
+		n, err := b.text(before)
+		if err == nil {
+			_, err = b.exec(b.w.moveMessages, n, c.now.slot, id)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if message == c.now.message {
+		return nil
+	}
+	n, err := b.text(message)
+	if err == nil {
+		_, err = b.exec(b.w.setMessage, n, c.now.slot, id)
+	}
+	return err
+}
+
+// conclude does what a result does to the violation of the other gate, or that to its.
+func (b *batch) conclude(c *change, it *item) error {
+	switch {
+	case it.closes:
+		c.now.close(it.at, it.result.Resolution)
+		other, err := b.change(it.other)
+		if err == nil && other != nil {
+			other.now.close(it.at, it.result.Resolution)
+		}
+		return err
+	case it.asks && c.isNew:
+		other, err := b.change(it.other)
+		if err == nil && other != nil && other.now.closed != 0 {
+			c.now.close(other.now.closed, other.now.closedWhy)
+		}
+		return err
+	}
+	return nil
+}
+
+// change of the violation with a key; nil when there is none.
+func (b *batch) change(key columns.Key) (*change, error) {
+	if c := b.changed[key]; c != nil {
+		return c, nil
+	}
+	// Only the writer changes the index, so it may read it without the lock.
+	slot, found := b.s.index.Slot(key)
+	if !found {
+		return nil, nil
+	}
+	c := &change{}
+	if err := c.now.scan(b.tx.StmtContext(b.ctx, b.w.selectViolation).QueryRowContext(b.ctx, slot)); err != nil {
+		return nil, fmt.Errorf("reading the violation %s: %w", key, err)
+	}
+	c.before = c.now
+	b.changed[key] = c
+	b.order = append(b.order, c)
+	return c, nil
+}
+
+func (b *batch) create(cluster string, it *item) (*change, error) {
+	slot, err := b.reserve()
+	if err != nil {
+		return nil, err
+	}
+	e := &it.result.Validation.Entity
+	c := &change{isNew: true, now: violation{
+		slot: slot, key: it.key, cluster: cluster, gate: string(it.result.Gate), api: e.APIVersion, kind: e.Kind, namespace: e.Namespace, name: e.Name,
+		hidden: true, message: it.result.Validation.Message, said: store.Open, status: store.Open,
+	}}
+	b.changed[it.key] = c
+	b.order = append(b.order, c)
+	return c, nil
+}
+
+// reserve takes a slot. Who reads does not look at the free ones, but lists them end.
+func (b *batch) reserve() (uint32, error) {
+	b.s.mu.Lock()
+	defer b.s.mu.Unlock()
+	slot, err := b.s.index.Reserve()
+	if err == nil {
+		b.reserved = append(b.reserved, slot)
+	}
+	return slot, err
+}
+
+func (b *batch) write(c *change) error {
+	now := &c.now
+	if c.document != nil {
+		if _, err := b.exec(b.w.putDocument, now.slot, c.policy, c.document); err != nil {
+			return err
+		}
+	}
+	before := c.before
+	before.last, before.newest = now.last, now.newest
+	switch {
+	case c.now == c.before:
+		return nil
+	case c.now == before:
+		_, err := b.exec(b.w.updateSeen, now.last, now.newest, now.slot)
+		return err
+	}
+	_, err := b.exec(b.w.insertViolation, now.values()...)
+	return err
+}
+
+func revisionOf(app *sink.App) string {
+	if app == nil {
+		return ""
+	}
+	return app.Revision
+}
+
+// text is the number of a text.
+func (b *batch) text(value string) (int64, error) {
+	if value == "" {
+		return 0, nil
+	}
+	if n, known := b.w.texts[value]; known {
+		return n, nil
+	}
+	var n int64
+	err := b.tx.StmtContext(b.ctx, b.w.selectText).QueryRowContext(b.ctx, value).Scan(&n)
+	if errors.Is(err, sql.ErrNoRows) {
+		n, err = inserted(b.exec(b.w.insertText, value))
+	}
+	if err != nil {
+		return 0, err
+	}
+	if len(b.w.texts) >= maxTexts {
+		clear(b.w.texts)
+	}
+	b.w.texts[value] = n
+	b.texts = append(b.texts, value)
+	return n, nil
+}
+
+func (b *batch) policy(it *item) (knownPolicy, error) {
+	if k, is := b.w.policies[it.hash]; is {
+		return k, nil
+	}
+	id, err := inserted(b.exec(b.w.insertPolicy, it.hash[:], b.s.codec.compress(it.definition)))
+	if err != nil {
+		return knownPolicy{}, err
+	}
+	k := known(id, &it.result.Validation.Policy)
+	b.w.policies[it.hash] = k
+	b.hashes = append(b.hashes, it.hash)
+	b.policies = append(b.policies, k)
+	// Readers have their turn before: they look for policies of violations.
+	b.s.mu.Lock()
+	defer b.s.mu.Unlock()
+	b.w.byID[id] = k
+	return k, nil
+}
+
+func inserted(result sql.Result, err error) (int64, error) {
+	if err != nil {
+		return 0, err
+	}
+	return result.LastInsertId()
+}
+
+// commit makes what was changed seen, in the database and in memory at once.
+func (b *batch) commit() error {
+	b.s.mu.Lock()
+	defer b.s.mu.Unlock()
+	if err := b.tx.Commit(); err != nil {
+		return fmt.Errorf("committing: %w", err)
+	}
+	b.done = true
+	for _, c := range b.order {
+		if c.isNew || c.now != c.before {
+			b.s.index.Put(c.now.slot, c.now.indexed(b.w.byID[c.now.policy]))
+		}
+	}
+	for day, entries := range b.ticks {
+		b.s.index.Note(day, entries)
+	}
+	b.s.results += b.added
+	return nil
+}
+
+// rollback undoes what was not committed.
+func (b *batch) rollback() {
+	if b.done {
+		return
+	}
+	if err := b.tx.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) {
+		b.s.options.Logger.Error("what could not be added could not be undone", "dir", b.s.dir, "error", err)
+	}
+	for _, value := range b.texts {
+		delete(b.w.texts, value)
+	}
+	b.s.mu.Lock()
+	defer b.s.mu.Unlock()
+	for i, k := range b.policies {
+		delete(b.w.policies, b.hashes[i])
+		delete(b.w.byID, k.id)
+	}
+	for _, slot := range b.reserved {
+		b.s.index.Release(slot)
+	}
+}

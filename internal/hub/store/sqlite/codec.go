@@ -1,0 +1,112 @@
+package sqlite
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/assay-gitops/assay/internal/sink"
+	"github.com/assay-gitops/assay/internal/weave"
+)
+
+// maxDocument is how much memory a document that is read may take, in bytes.
+const maxDocument = 64 << 20
+
+// codec compresses documents. It is safe for concurrent use.
+type codec struct {
+	encoder *zstd.Encoder
+	decoder *zstd.Decoder
+}
+
+func newCodec() (*codec, error) {
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2),
+		zstd.WithWindowSize(256<<10), zstd.WithLowerEncoderMem(true), zstd.WithEncoderDictRaw(dictionaryID, []byte(dictionary)))
+	if err != nil {
+		return nil, fmt.Errorf("making the compressor: %w", err)
+	}
+	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(maxDocument),
+		zstd.WithDecoderDictRaw(dictionaryID, []byte(dictionary)))
+	if err != nil {
+		return nil, fmt.Errorf("making the decompressor: %w", err)
+	}
+	return &codec{encoder, decoder}, nil
+}
+
+func (c *codec) close() {
+	_ = c.encoder.Close() // it writes to nothing
+	c.decoder.Close()
+}
+
+// document is a result without its policy.
+func (c *codec) document(r *sink.Result) ([]byte, error) {
+	bare := *r
+	bare.Validation.Policy = weave.Policy{}
+	return c.encode(bare)
+}
+
+func (c *codec) encode(value any) ([]byte, error) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return nil, err
+	}
+	return c.compress(text), nil
+}
+
+func (c *codec) compress(text []byte) []byte {
+	return c.encoder.EncodeAll(text, make([]byte, 0, len(text)/3))
+}
+
+// definition is a policy and what it is known by.
+func definition(p *weave.Policy) (text []byte, hash [16]byte, err error) {
+	if text, err = json.Marshal(p); err != nil {
+		return nil, hash, err
+	}
+	sum := sha256.Sum256(text)
+	return text, [16]byte(sum[:]), nil
+}
+
+// decode reads what encode wrote. Numbers of any type stay exact.
+func (c *codec) decode(compressed []byte, to any) error {
+	text, err := c.decoder.DecodeAll(compressed, nil)
+	if err != nil {
+		return err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	return decoder.Decode(to)
+}
+
+// result puts a document and its policy together.
+func (c *codec) result(document, definition []byte) (*sink.Result, error) {
+	var r sink.Result
+	if err := c.decode(document, &r); err != nil {
+		return nil, fmt.Errorf("decoding a document: %w", err)
+	}
+	r.Validation.Policy = weave.Policy{}
+	if err := c.decode(definition, &r.Validation.Policy); err != nil {
+		return nil, fmt.Errorf("decoding the policy of a document: %w", err)
+	}
+	return &r, nil
+}
+
+// dictionary is what documents look like, so that what is the same in all of them is in none. It is part of the format: another one has
+// another ID, and this one stays for what was written with it.
+const (
+	dictionaryID = 1
+	dictionary   = `"kustomize.toolkit.fluxcd.io/name":"","kustomize.toolkit.fluxcd.io/namespace":"flux-system","helm.toolkit.fluxcd.io/name":"` +
+		`"app.kubernetes.io/managed-by":"Helm","app.kubernetes.io/instance":"","app.kubernetes.io/name":"","app.kubernetes.io/version":"` +
+		`"creationTimestamp":"2026-11-0T0:0:00Z","generation":1,"annotations":{"deployment.kubernetes.io/revision":"1"},` +
+		`"securityContext":{"allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]},"runAsNonRoot":true,"readOnlyRootFilesystem":true},` +
+		`"resources":{"limits":{"cpu":"100m","memory":"128Mi"},"requests":{"cpu":"100m","memory":"128Mi"}},"imagePullPolicy":"IfNotPresent","ports":[{"containerPort":8080,"protocol":"TCP"}],` +
+		`"spec":{"replicas":1,"selector":{"matchLabels":{"app":""}},"template":{"metadata":{"labels":{"app":""}},"spec":{"containers":[{"image":"","name":""}]}}}` +
+		`{"version":1,"gate":"admission","operation":"UPDATE","validation":{"id":"","account_id":"","cluster_id":"","policy":{"name":"","id":"","code":"","enforce":false,` +
+		`"parameters":null,"targets":{"kinds":null,"labels":null,"namespaces":null},"description":"","how_to_solve":"","category":"","tags":null,"severity":"","standards":null,` +
+		`"mutate":false,"exclude":{"namespaces":null,"resources":null,"labels":null}},"entity":{"id":"","name":"","apiVersion":"apps/v1","kind":"Deployment","namespace":"",` +
+		`"manifest":{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"labels":{},"name":"","namespace":"","resourceVersion":"","uid":""},"spec":{}},"resource_version":"","has_parent":false},` +
+		`"status":"Violation","message":" in deployment  (1 occurrences)","occurrences":[{"message":"","violating_key":"spec.template.spec.containers[0].","recommended_value":""}],` +
+		`"source":"Audit","trigger":"periodic-audit","created_at":"2026-11-","metadata":null,"enforced":false},"app":{"kind":"Kustomization","name":"","namespace":"flux-system",` +
+		`"revision":"main@sha1:"},"workspace":"","life":"unchanged","pass":""}`
+)

@@ -1,0 +1,2 @@
+// Package storetest is what every store.Store must do.
+package storetest

@@ -1,0 +1,22 @@
+package storetest
+
+import (
+	"testing"
+
+	"github.com/assay-gitops/assay/internal/hub/store"
+)
+
+// Test tests a store. Open opens one with nothing in it, that is closed with the test.
+func Test(t *testing.T, open func(t *testing.T) store.Store) {
+	for name, test := range map[string]func(*testing.T, store.Store){
+		"a result that comes again changes nothing":            testIdempotency,
+		"results of other clusters with the same ID are other": testIDsOfClusters,
+		"what is added is found again":                         testRoundTrip,
+		"results in any order come to the same":                testOrder,
+		"a finding that is resolved keeps what was known":      testKept,
+		"what makes no sense is refused whole":                 testInvalid,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+	}
+	t.Run("the status follows from the newest result", func(t *testing.T) { testStatus(t, open) })
+}
