@@ -17,6 +17,9 @@ var ErrCursor = errors.New("the cursor is not of this list")
 // ErrInvalid is a question or a result that makes no sense: an order, dimension or limit that there is not, a result without an ID.
 var ErrInvalid = errors.New("invalid")
 
+// MaxText is how long a text that is looked for is at most, in bytes.
+const MaxText = 256
+
 // MaxDays is how many days a timeline has at most.
 const MaxDays = 3700
 
@@ -88,7 +91,7 @@ type Query struct {
 	Enforced            *bool
 	// From and To bound when a violation was last seen: From ≤ last seen < To. Zero does not.
 	From, To time.Time
-	// Text is found, in any case, in the message, the names of object and policy, or the policy's id.
+	// Text is found, in any case, in the message, the names of object and policy, or the policy's id. It has at most MaxText bytes.
 	Text string
 }
 

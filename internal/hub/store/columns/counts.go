@@ -26,7 +26,7 @@ func (x *Index) Facets(ctx context.Context, q store.Query, dimensions []store.Di
 		}
 		columns = append(columns, c)
 	}
-	err := x.each(ctx, x.filter(&q), func(_ uint32, r *row) {
+	err := x.each(ctx, &q, func(_ uint32, r *row) {
 		byPolicy[r.policy]++
 		for i := range columns {
 			if c := &columns[i]; c.number != nil {
@@ -171,7 +171,7 @@ func (x *Index) Timeline(ctx context.Context, q store.Query) ([]store.Day, error
 	}
 	q.From, q.To = time.Time{}, time.Time{}
 	meant := make(bitmap, x.end/64+1)
-	if err := x.each(ctx, x.filter(&q), func(slot uint32, _ *row) { meant.set(slot) }); err != nil {
+	if err := x.each(ctx, &q, func(slot uint32, _ *row) { meant.set(slot) }); err != nil {
 		return nil, fmt.Errorf("counting results: %w", err)
 	}
 	days := make([]store.Day, 0, last-first+1)

@@ -2,6 +2,7 @@ package columns
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -66,7 +67,10 @@ func (x *Index) Sees(s store.Scope, slot uint32) bool {
 	return r.shown && allowed.has(r)
 }
 
-func (x *Index) filter(q *store.Query) *filter {
+func (x *Index) filter(q *store.Query) (*filter, error) {
+	if len(q.Text) > store.MaxText {
+		return nil, fmt.Errorf("%w: a text of %d bytes is looked for: %d are the most", store.ErrInvalid, len(q.Text), store.MaxText)
+	}
 	f := &filter{
 		scope: x.scope(q.Scope), clusters: x.clusters.among(q.Clusters), kinds: x.kinds.among(q.Kinds), names: x.names.among(q.Names),
 		namespaces: x.namespaces.among(q.Namespaces), workspaces: x.workspaces.among(q.Workspaces), apps: x.apps.among(q.Apps),
@@ -88,7 +92,7 @@ func (x *Index) filter(q *store.Query) *filter {
 	if q.Text != "" {
 		f.search = x.search(q.Text)
 	}
-	return f
+	return f, nil
 }
 
 const (
@@ -148,8 +152,12 @@ func (f *facts) hasControl(wanted string) bool {
 	return false
 }
 
-// each calls for each row that the filter has, from the last slot to the first: new ones have high slots, and are often wanted first.
-func (x *Index) each(ctx context.Context, f *filter, do func(slot uint32, r *row)) error {
+// each calls for each row that a query means, from the last slot to the first: new ones have high slots, and are often wanted first.
+func (x *Index) each(ctx context.Context, q *store.Query, do func(slot uint32, r *row)) error {
+	f, err := x.filter(q)
+	if err != nil {
+		return err
+	}
 	for c := len(x.chunks) - 1; c >= 0; c-- {
 		if err := ctx.Err(); err != nil {
 			return err

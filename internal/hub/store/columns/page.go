@@ -41,7 +41,7 @@ func (x *Index) Page(ctx context.Context, q store.Query, page store.Page) (slots
 		full = len(best) == keep
 	}
 	var last candidate
-	err = x.each(ctx, x.filter(&q), func(slot uint32, r *row) {
+	err = x.each(ctx, &q, func(slot uint32, r *row) {
 		c := candidate{o.main(r), slot}
 		if o.start != nil && !o.isAfterStart(c) || full && o.compare(c, last) >= 0 {
 			return

@@ -142,8 +142,11 @@ func fold(text string) string {
 // gap stands for the object's name in a message.
 const gap = "\x00"
 
+// minGap is how long a name is at least that is taken out: shorter ones are in other words as well.
+const minGap = 3
+
 func withoutName(message, name string) string {
-	if name == "" {
+	if len(name) < minGap {
 		return message
 	}
 	return strings.ReplaceAll(message, name, gap)

@@ -17,6 +17,11 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 }
 
 func (s *Store) backup(ctx context.Context, path string) (err error) {
+	select {
+	case <-s.writer.closed:
+		return errClosed
+	default:
+	}
 	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
 		return errors.Join(os.ErrExist, err)
 	}
@@ -32,7 +37,7 @@ func (s *Store) backup(ctx context.Context, path string) (err error) {
 			err = errors.Join(err, os.Remove(partial))
 		}
 	}()
-	db, err := connect(s.path(), 1, readerCache, "_query_only", "1")
+	db, err := connect(s.path(), 1, readerCache) // it only reads, but VACUUM may not be asked for by who may only query
 	if err != nil {
 		return err
 	}

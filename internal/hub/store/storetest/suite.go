@@ -15,6 +15,15 @@ func Test(t *testing.T, open func(t *testing.T) store.Store) {
 		"results in any order come to the same":                testOrder,
 		"a finding that is resolved keeps what was known":      testKept,
 		"what makes no sense is refused whole":                 testInvalid,
+		"every question is answered as plain code answers it":  testQueries,
+		"nobody sees or counts what is not in scope":           testNothingOfOthers,
+		"histories are what was added":                         testHistories,
+		"pages are stable while results are added":             testPagesWhileAdding,
+		"bad questions are refused":                            testBadQuestions,
+		"clusters are known by what they send":                 testClusters,
+		"what is old is forgotten":                             testForget,
+		"a backup is a new file":                               testBackup,
+		"answers are of one moment":                            testConcurrent,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
