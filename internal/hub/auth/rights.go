@@ -1,0 +1,159 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/cache"
+	"k8s.io/client-go/kubernetes"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/assay-gitops/assay/internal/hub/store"
+)
+
+const (
+	// maxScopes bounds how many users' rights are remembered.
+	maxScopes = 1024
+	// parallelQuestions bounds the questions about one user at a time.
+	parallelQuestions = 16
+	// pageOfNamespaces is how many the API server lists at once.
+	pageOfNamespaces = 500
+)
+
+// rights asks the API server what users may see, and remembers what it said.
+type rights struct {
+	client  kubernetes.Interface
+	cluster string
+	now     clock
+	scopes  *cache.LRUExpireCache
+	flight  singleflight.Group
+
+	mu         sync.Mutex
+	namespaces []string
+	until      time.Time
+}
+
+func newRights(client kubernetes.Interface, cluster string, now clock) *rights {
+	return &rights{client: client, cluster: cluster, now: now, scopes: cache.NewLRUExpireCacheWithClock(maxScopes, now)}
+}
+
+// scope is what a user may see; the zero one is nothing.
+func (r *rights) scope(ctx context.Context, who user, verb Verb) (store.Scope, error) {
+	// Groups and extra values count: a webhook may decide by them.
+	identity, err := json.Marshal(struct {
+		User user
+		Verb Verb
+	}{who, verb})
+	if err != nil {
+		return store.Scope{}, fmt.Errorf("encoding who asks: %w", err)
+	}
+	key := sha256.Sum256(identity)
+	if known, ok := r.scopes.Get(key); ok {
+		return known.(store.Scope), nil
+	}
+	answers := r.flight.DoChan(string(key[:]), func() (any, error) {
+		ctx, cancel := asking(ctx)
+		defer cancel()
+		scope, err := r.ask(ctx, who, verb)
+		if err != nil {
+			return nil, err
+		}
+		r.scopes.Add(key, scope, believed)
+		return scope, nil
+	})
+	select {
+	case <-ctx.Done():
+		return store.Scope{}, ctx.Err()
+	case answer := <-answers:
+		if answer.Err != nil {
+			return store.Scope{}, answer.Err
+		}
+		return answer.Val.(store.Scope), nil
+	}
+}
+
+func (r *rights) ask(ctx context.Context, who user, verb Verb) (store.Scope, error) {
+	all, err := r.may(ctx, who, verb, "")
+	if err != nil || all {
+		return store.Scope{All: all}, err
+	}
+	namespaces, err := r.candidates(ctx)
+	if err != nil {
+		return store.Scope{}, err
+	}
+	allowed := make([]bool, len(namespaces))
+	questions, ctx := errgroup.WithContext(ctx)
+	questions.SetLimit(parallelQuestions)
+	for i, namespace := range namespaces {
+		questions.Go(func() (err error) {
+			allowed[i], err = r.may(ctx, who, verb, namespace)
+			return err
+		})
+	}
+	if err := questions.Wait(); err != nil {
+		return store.Scope{}, err
+	}
+	var seen []string
+	for i, namespace := range namespaces {
+		if allowed[i] {
+			seen = append(seen, namespace)
+		}
+	}
+	if seen == nil {
+		return store.Scope{}, nil
+	}
+	return store.Scope{Namespaces: map[string][]string{r.cluster: seen}}, nil
+}
+
+// may asks about a namespace; the empty one is all of them.
+func (r *rights) may(ctx context.Context, who user, verb Verb, namespace string) (bool, error) {
+	extra := make(map[string]authorizationv1.ExtraValue, len(who.Extra))
+	for key, values := range who.Extra {
+		extra[key] = authorizationv1.ExtraValue(values)
+	}
+	review, err := r.client.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{
+		Spec: authorizationv1.SubjectAccessReviewSpec{
+			User: who.Username, Groups: who.Groups, UID: who.UID, Extra: extra,
+			ResourceAttributes: &authorizationv1.ResourceAttributes{Group: Group, Resource: Resource, Verb: string(verb), Namespace: namespace},
+		},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return false, unavailable("rights", err)
+	}
+	return review.Status.Allowed && !review.Status.Denied, nil
+}
+
+// candidates are the namespaces of the cluster. A namespace that is gone grants nothing, whatever is kept of it.
+func (r *rights) candidates(ctx context.Context) ([]string, error) {
+	// Who waits here waits for one list, and then has it.
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.now().Before(r.until) {
+		return r.namespaces, nil
+	}
+	var names []string
+	options := metav1.ListOptions{Limit: pageOfNamespaces}
+	for {
+		page, err := r.client.CoreV1().Namespaces().List(ctx, options)
+		if err != nil {
+			return nil, unavailable("the cluster's namespaces", err)
+		}
+		for i := range page.Items {
+			names = append(names, page.Items[i].Name)
+		}
+		if page.Continue == "" {
+			break
+		}
+		options.Continue = page.Continue
+	}
+	r.namespaces, r.until = names, r.now().Add(believed)
+	return names, nil
+}
