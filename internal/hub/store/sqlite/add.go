@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"runtime"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/assay-gitops/assay/internal/hub/store"
 	"github.com/assay-gitops/assay/internal/hub/store/columns"
@@ -41,12 +44,9 @@ func (s *Store) add(ctx context.Context, cluster string, results []*sink.Result)
 	if cluster == "" {
 		return 0, fmt.Errorf("%w: the cluster has no name", store.ErrInvalid)
 	}
-	items := make([]item, len(results))
-	for i, r := range results {
-		var err error
-		if items[i], err = s.item(cluster, r); err != nil {
-			return 0, err
-		}
+	items, err := s.items(cluster, results)
+	if err != nil {
+		return 0, err
 	}
 	release, err := s.writer.take(ctx)
 	if err != nil {
@@ -68,6 +68,25 @@ func (s *Store) add(ctx context.Context, cluster string, results []*sink.Result)
 	s.checkpoint(ctx)
 	return b.added, nil
 }
+
+// items reads results. Encoding their documents is most of the work of adding them, so every processor does some.
+func (s *Store) items(cluster string, results []*sink.Result) ([]item, error) {
+	items := make([]item, len(results))
+	part := max(minPart, (len(results)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))
+	var group errgroup.Group
+	for first := 0; first < len(results); first += part {
+		group.Go(func() (err error) {
+			for i := first; i < min(first+part, len(results)) && err == nil; i++ {
+				items[i], err = s.item(cluster, results[i])
+			}
+			return err
+		})
+	}
+	return items, group.Wait()
+}
+
+// minPart is how many results are worth a goroutine.
+const minPart = 16
 
 // Results are of times that nanoseconds can tell, and of this age.
 var (
