@@ -27,8 +27,7 @@ type item struct {
 	other        columns.Key
 
 	document   []byte
-	definition []byte
-	hash       [16]byte
+	definition *definition
 }
 
 // Add implements store.Store.
@@ -122,7 +121,7 @@ func (s *Store) item(cluster string, r *sink.Result) (item, error) {
 		it.other = keyOf(cluster, sink.Audit, r)
 	}
 	if it.document, err = s.codec.document(r); err == nil {
-		it.definition, it.hash, err = definition(&v.Policy)
+		it.definition, err = s.definitions.of(cluster, &v.Policy)
 	}
 	if err != nil {
 		return item{}, fmt.Errorf("%w: encoding the result %s: %w", store.ErrInvalid, v.ID, err)

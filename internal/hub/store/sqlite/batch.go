@@ -18,6 +18,8 @@ type batch struct {
 	s   *Store
 	w   *writer
 	tx  *sql.Tx
+	// statements of the writer in the transaction.
+	statements map[*sql.Stmt]*sql.Stmt
 
 	changed map[columns.Key]*change
 	// order is that of changed, so that the database is written in the order in which results came.
@@ -46,12 +48,21 @@ func (s *Store) begin(ctx context.Context) (*batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &batch{ctx: ctx, s: s, w: s.writer, tx: tx, changed: map[columns.Key]*change{}, ticks: ticks{}}, nil
+	return &batch{ctx: ctx, s: s, w: s.writer, tx: tx, statements: map[*sql.Stmt]*sql.Stmt{}, changed: map[columns.Key]*change{}, ticks: ticks{}}, nil
 }
 
-// exec runs a statement of the writer.
+// in is a statement of the writer in the transaction.
+func (b *batch) in(statement *sql.Stmt) *sql.Stmt {
+	s := b.statements[statement]
+	if s == nil {
+		s = b.tx.StmtContext(b.ctx, statement)
+		b.statements[statement] = s
+	}
+	return s
+}
+
 func (b *batch) exec(statement *sql.Stmt, values ...any) (sql.Result, error) {
-	return b.tx.StmtContext(b.ctx, statement).ExecContext(b.ctx, values...)
+	return b.in(statement).ExecContext(b.ctx, values...)
 }
 
 func (b *batch) addAll(cluster string, items []item) error {
@@ -190,7 +201,7 @@ func (b *batch) change(key columns.Key) (*change, error) {
 		return nil, nil
 	}
 	c := &change{}
-	if err := c.now.scan(b.tx.StmtContext(b.ctx, b.w.selectViolation).QueryRowContext(b.ctx, slot)); err != nil {
+	if err := c.now.scan(b.in(b.w.selectViolation).QueryRowContext(b.ctx, slot)); err != nil {
 		return nil, fmt.Errorf("reading the violation %s: %w", key, err)
 	}
 	c.before = c.now
@@ -261,7 +272,7 @@ func (b *batch) text(value string) (int64, error) {
 		return n, nil
 	}
 	var n int64
-	err := b.tx.StmtContext(b.ctx, b.w.selectText).QueryRowContext(b.ctx, value).Scan(&n)
+	err := b.in(b.w.selectText).QueryRowContext(b.ctx, value).Scan(&n)
 	if errors.Is(err, sql.ErrNoRows) {
 		n, err = inserted(b.exec(b.w.insertText, value))
 	}
@@ -277,16 +288,16 @@ func (b *batch) text(value string) (int64, error) {
 }
 
 func (b *batch) policy(it *item) (knownPolicy, error) {
-	if k, is := b.w.policies[it.hash]; is {
+	if k, is := b.w.policies[it.definition.hash]; is {
 		return k, nil
 	}
-	id, err := inserted(b.exec(b.w.insertPolicy, it.hash[:], b.s.codec.compress(it.definition)))
+	id, err := inserted(b.exec(b.w.insertPolicy, it.definition.hash[:], b.s.codec.compress(it.definition.text)))
 	if err != nil {
 		return knownPolicy{}, err
 	}
 	k := known(id, &it.result.Validation.Policy)
-	b.w.policies[it.hash] = k
-	b.hashes = append(b.hashes, it.hash)
+	b.w.policies[it.definition.hash] = k
+	b.hashes = append(b.hashes, it.definition.hash)
 	b.policies = append(b.policies, k)
 	// Readers have their turn before: they look for policies of violations.
 	b.s.mu.Lock()

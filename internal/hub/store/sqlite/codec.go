@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"runtime"
@@ -41,16 +40,15 @@ func (c *codec) close() {
 	c.decoder.Close()
 }
 
-// document is a result without its policy.
+// document is a result without its policy: two values of JSON after each other, the result without its manifest and the manifest.
 func (c *codec) document(r *sink.Result) ([]byte, error) {
 	bare := *r
-	bare.Validation.Policy = weave.Policy{}
-	return c.encode(bare)
-}
-
-func (c *codec) encode(value any) ([]byte, error) {
-	text, err := json.Marshal(value)
+	bare.Validation.Policy, bare.Validation.Entity.Manifest = weave.Policy{}, nil
+	text, err := json.Marshal(&bare)
 	if err != nil {
+		return nil, err
+	}
+	if text, err = appendJSON(text, r.Validation.Entity.Manifest); err != nil {
 		return nil, err
 	}
 	return c.compress(text), nil
@@ -60,33 +58,30 @@ func (c *codec) compress(text []byte) []byte {
 	return c.encoder.EncodeAll(text, make([]byte, 0, len(text)/3))
 }
 
-// definition is a policy and what it is known by.
-func definition(p *weave.Policy) (text []byte, hash [16]byte, err error) {
-	if text, err = json.Marshal(p); err != nil {
-		return nil, hash, err
-	}
-	sum := sha256.Sum256(text)
-	return text, [16]byte(sum[:]), nil
-}
-
-// decode reads what encode wrote. Numbers of any type stay exact.
-func (c *codec) decode(compressed []byte, to any) error {
+// decode reads values of JSON that were compressed. Numbers of any type stay exact.
+func (c *codec) decode(compressed []byte, to ...any) error {
 	text, err := c.decoder.DecodeAll(compressed, nil)
 	if err != nil {
 		return err
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
-	return decoder.Decode(to)
+	for _, value := range to {
+		if err := decoder.Decode(value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // result puts a document and its policy together.
 func (c *codec) result(document, definition []byte) (*sink.Result, error) {
 	var r sink.Result
-	if err := c.decode(document, &r); err != nil {
+	var manifest map[string]any
+	if err := c.decode(document, &r, &manifest); err != nil {
 		return nil, fmt.Errorf("decoding a document: %w", err)
 	}
-	r.Validation.Policy = weave.Policy{}
+	r.Validation.Policy, r.Validation.Entity.Manifest = weave.Policy{}, manifest
 	if err := c.decode(definition, &r.Validation.Policy); err != nil {
 		return nil, fmt.Errorf("decoding the policy of a document: %w", err)
 	}

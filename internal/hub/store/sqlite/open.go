@@ -71,6 +71,8 @@ type Store struct {
 	writer  *writer
 	readers *sql.DB
 	codec   *codec
+	// definitions are for who adds.
+	definitions definitions
 
 	// mu guards the index, and makes what is read from it and from the database one moment.
 	mu    sync.RWMutex
