@@ -182,21 +182,26 @@ func decompressed(body io.Reader, encodings []string) (io.Reader, func(), error)
 
 var errTooLong = errors.New("too long")
 
-// limitedReader fails when there is more than what is left, and remembers what failed: decoders rewrite errors.
+// limitedReader fails when there is more than what is left, and remembers what failed: decoders rewrite errors. It fills what it is given: a
+// JSON decoder looks at white space again from its beginning whenever some more has come, and decompression gives little at a time.
 type limitedReader struct {
 	reader io.Reader
 	left   int64
 	failed error
 }
 
-func (l *limitedReader) Read(p []byte) (int, error) {
+func (l *limitedReader) Read(p []byte) (n int, err error) {
 	if l.failed != nil {
 		return 0, l.failed
 	}
 	if int64(len(p)) > l.left+1 {
 		p = p[:l.left+1]
 	}
-	n, err := l.reader.Read(p)
+	for n < len(p) && err == nil {
+		var more int
+		more, err = l.reader.Read(p[n:])
+		n += more
+	}
 	if int64(n) > l.left {
 		n, err = int(l.left), errTooLong
 	}
