@@ -35,3 +35,7 @@ func TestEventsAreWritten(t *testing.T) {
 func TestSurveysOfAClusterFindWhatIsWrong(t *testing.T) {
 	testRoom(t, "internal/gate/survey", "Cluster")
 }
+
+func TestTheHubAsksTheClusterWhoSomebodyIs(t *testing.T) {
+	testRoom(t, "internal/hub/auth", "^TestCluster")
+}

@@ -187,6 +187,47 @@ func TestAnswersAreBelievedForTenSeconds(t *testing.T) {
 	}
 }
 
+func TestNamespacesWithoutARightAreAskedAboutNowAndThen(t *testing.T) {
+	b := newBed(t, Options{})
+	grant := func(namespaces ...string) {
+		b.server.Allow(authtest.Grant{Name: "jane", Verbs: []string{"list"}, Namespaces: append([]string{}, namespaces...)})
+	}
+	see := func(want ...string) (asked int) {
+		t.Helper()
+		before := b.server.Asked("rights")
+		got, err := b.Reader(with(t, "jane"), List)
+		if len(want) == 0 {
+			if refused(t, err) != Forbidden {
+				t.Fatalf("got %+v, %v", got, err)
+			}
+		} else if err != nil || !slices.Equal(got.Scope.Namespaces["here"], want) {
+			t.Fatalf("got %+v, %v; want %v", got, err, want)
+		}
+		return b.server.Asked("rights") - before
+	}
+	grant("shop")
+	if asked := see("shop"); asked != 4 {
+		t.Errorf("the first time: %d questions", asked)
+	}
+	grant("shop", "bank", "new")
+	b.server.SetNamespaces("shop", "bank", "kube-system", "new")
+	b.wait(believed)
+	// All namespaces, the one that was seen, the one that is new.
+	if asked := see("shop", "new"); asked != 3 {
+		t.Errorf("the second time: %d questions", asked)
+	}
+	b.wait(missing)
+	if asked := see("shop", "bank", "new"); asked != 5 {
+		t.Errorf("after a minute: %d questions", asked)
+	}
+	grant()
+	b.wait(believed)
+	see()
+	grant("kube-system")
+	b.wait(believed)
+	see("kube-system")
+}
+
 func TestManyRequestsAskOnce(t *testing.T) {
 	b := newBed(t, Options{})
 	var all sync.WaitGroup

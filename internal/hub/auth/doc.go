@@ -8,5 +8,6 @@
 // on violations, a resource that exists for that only, in group pac.weave.works: in the whole cluster, which is everything in every cluster, or
 // in namespaces of the hub's own cluster.
 //
-// What the API server said is believed for ten seconds. That is how long a right that was taken away may go on.
+// What the API server said is believed for ten seconds. That is how long a right that was taken away may go on. A new right in another
+// namespace, of somebody who has one already, may take a minute.
 package auth

@@ -20,6 +20,9 @@ import (
 )
 
 const (
+	// missing is how long namespaces in which somebody had no right are not asked about again, when they have rights elsewhere. In a
+	// cluster with a thousand namespaces asking about all of them is seconds of an API server's work.
+	missing = time.Minute
 	// maxScopes bounds how many users' rights are remembered.
 	maxScopes = 1024
 	// parallelQuestions bounds the questions about one user at a time.
@@ -33,12 +36,22 @@ type rights struct {
 	client  kubernetes.Interface
 	cluster string
 	now     clock
-	scopes  *cache.LRUExpireCache
-	flight  singleflight.Group
+	// scopes has known values.
+	scopes *cache.LRUExpireCache
+	flight singleflight.Group
 
 	mu         sync.Mutex
 	namespaces []string
 	until      time.Time
+}
+
+// known is what the API server said about a user.
+type known struct {
+	scope store.Scope
+	// until when it is believed, and complete until when there may be no more rights than those.
+	until, complete time.Time
+	// asked are the namespaces that there were. The list is shared and not changed.
+	asked []string
 }
 
 func newRights(client kubernetes.Interface, cluster string, now clock) *rights {
@@ -56,18 +69,21 @@ func (r *rights) scope(ctx context.Context, who user, verb Verb) (store.Scope, e
 		return store.Scope{}, fmt.Errorf("encoding who asks: %w", err)
 	}
 	key := sha256.Sum256(identity)
-	if known, ok := r.scopes.Get(key); ok {
-		return known.(store.Scope), nil
+	var before known
+	if remembered, ok := r.scopes.Get(key); ok {
+		if before = remembered.(known); r.now().Before(before.until) {
+			return before.scope, nil
+		}
 	}
 	answers := r.flight.DoChan(string(key[:]), func() (any, error) {
 		ctx, cancel := asking(ctx)
 		defer cancel()
-		scope, err := r.ask(ctx, who, verb)
+		now, err := r.ask(ctx, who, verb, before)
 		if err != nil {
 			return nil, err
 		}
-		r.scopes.Add(key, scope, believed)
-		return scope, nil
+		r.scopes.Add(key, now, missing)
+		return now.scope, nil
 	})
 	select {
 	case <-ctx.Done():
@@ -80,37 +96,67 @@ func (r *rights) scope(ctx context.Context, who user, verb Verb) (store.Scope, e
 	}
 }
 
-func (r *rights) ask(ctx context.Context, who user, verb Verb) (store.Scope, error) {
+func (r *rights) ask(ctx context.Context, who user, verb Verb, before known) (known, error) {
+	now := r.now()
+	answer := known{until: now.Add(believed)}
 	all, err := r.may(ctx, who, verb, "")
 	if err != nil || all {
-		return store.Scope{All: all}, err
+		answer.scope.All = all
+		return answer, err
 	}
-	namespaces, err := r.candidates(ctx)
-	if err != nil {
-		return store.Scope{}, err
+	if answer.asked, err = r.candidates(ctx); err != nil {
+		return known{}, err
 	}
-	allowed := make([]bool, len(namespaces))
+	candidates := answer.asked
+	if now.Before(before.complete) {
+		answer.complete = before.complete
+		candidates = worthAsking(candidates, before, r.cluster)
+	} else {
+		answer.complete = now.Add(missing)
+	}
+	allowed := make([]bool, len(candidates))
 	questions, ctx := errgroup.WithContext(ctx)
 	questions.SetLimit(parallelQuestions)
-	for i, namespace := range namespaces {
+	for i, namespace := range candidates {
 		questions.Go(func() (err error) {
 			allowed[i], err = r.may(ctx, who, verb, namespace)
 			return err
 		})
 	}
 	if err := questions.Wait(); err != nil {
-		return store.Scope{}, err
+		return known{}, err
 	}
 	var seen []string
-	for i, namespace := range namespaces {
+	for i, namespace := range candidates {
 		if allowed[i] {
 			seen = append(seen, namespace)
 		}
 	}
 	if seen == nil {
-		return store.Scope{}, nil
+		// Who is refused gets a right and tries again.
+		answer.complete = time.Time{}
+		return answer, nil
 	}
-	return store.Scope{Namespaces: map[string][]string{r.cluster: seen}}, nil
+	answer.scope.Namespaces = map[string][]string{r.cluster: seen}
+	return answer, nil
+}
+
+// worthAsking are the namespaces in which there was a right, and new ones.
+func worthAsking(candidates []string, before known, cluster string) []string {
+	old := make(map[string]bool, len(before.asked))
+	for _, namespace := range before.asked {
+		old[namespace] = true
+	}
+	for _, namespace := range before.scope.Namespaces[cluster] {
+		old[namespace] = false
+	}
+	var worth []string
+	for _, namespace := range candidates {
+		if !old[namespace] {
+			worth = append(worth, namespace)
+		}
+	}
+	return worth
 }
 
 // may asks about a namespace; the empty one is all of them.
