@@ -152,13 +152,15 @@ func (f *facts) hasControl(wanted string) bool {
 	return false
 }
 
-// each calls for each row that a query means, from the last slot to the first: new ones have high slots, and are often wanted first.
+// each calls for each row that a query means. Parts of the rows come in an order that has nothing to do with their age: who looks for the
+// first in some order would find a better one again and again if rows came from the worst to the best.
 func (x *Index) each(ctx context.Context, q *store.Query, do func(slot uint32, r *row)) error {
 	f, err := x.filter(q)
 	if err != nil {
 		return err
 	}
-	for c := len(x.chunks) - 1; c >= 0; c-- {
+	n := len(x.chunks)
+	for i, c := 0, n-1; i < n; i, c = i+1, (c+strideOf(n))%n {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -170,4 +172,20 @@ func (x *Index) each(ctx context.Context, q *store.Query, do func(slot uint32, r
 		}
 	}
 	return nil
+}
+
+// strideOf is a step that comes to each of n places before it comes to one again, and goes far.
+func strideOf(n int) int {
+	stride := max(1, n*618/1000)
+	for gcd(stride, n) != 1 {
+		stride++
+	}
+	return stride
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
 }

@@ -161,14 +161,14 @@ type search struct {
 }
 
 // found is what is known of a message before the name is put into its gaps.
-type found uint8
-
-const (
-	no found = iota
-	yes
-	// maybe: the text may begin or end in a gap.
-	maybe
-)
+type found struct {
+	yes bool
+	// begins and ends are places in the text: it may be found when a name begins with what is after one of begins, or ends with what is
+	// before one of ends.
+	begins, ends []int
+	// try is a text that may have a name in its middle.
+	try bool
+}
 
 func (x *Index) search(text string) *search {
 	s := &search{text: fold(text), index: x, messages: make([]found, len(x.messages.words))}
@@ -182,11 +182,8 @@ func (x *Index) search(text string) *search {
 		s.names[i] = strings.Contains(name, s.text) || hasUpper(name) && strings.Contains(fold(name), s.text)
 	}
 	for i, message := range x.messages.words {
-		switch {
-		case strings.Contains(message, s.text):
-			s.messages[i] = yes
-		case acrossGap(message, s.text):
-			s.messages[i] = maybe
+		if s.messages[i] = acrossGap(message, s.text); strings.Contains(message, s.text) {
+			s.messages[i] = found{yes: true}
 		}
 	}
 	return s
@@ -202,32 +199,35 @@ func hasUpper(name string) bool {
 	return false
 }
 
-// acrossGap tells whether a text may be in a message only when something is put into its gaps, and reach out of a gap.
-func acrossGap(message, text string) bool {
+// acrossGap finds out how a text may be in a message only when something is put into its gaps, and reach out of a gap.
+func acrossGap(message, text string) (f found) {
 	parts := strings.Split(message, gap)
-	for i, part := range parts {
-		if i > 0 && startsWithEnd(part, text) || i < len(parts)-1 && endsWithStart(part, text) {
-			return true
+	for p, part := range parts {
+		for i := 1; i < len(text); i++ {
+			if p < len(parts)-1 && strings.HasSuffix(part, text[:i]) && !slices.Contains(f.begins, i) {
+				f.begins = append(f.begins, i)
+			}
+			if p > 0 && strings.HasPrefix(part, text[i:]) && !slices.Contains(f.ends, i) {
+				f.ends = append(f.ends, i)
+			}
 		}
-		if i > 0 && i < len(parts)-1 && strings.Contains(text, part) {
+		f.try = f.try || p > 0 && p < len(parts)-1 && strings.Contains(text, part)
+	}
+	return f
+}
+
+// may tells whether a text may be found with the name. It costs much less than putting it in.
+func (f *found) may(name, text string) bool {
+	if f.try {
+		return true
+	}
+	for _, i := range f.begins {
+		if strings.HasPrefix(name, text[i:]) || strings.HasPrefix(text[i:], name) {
 			return true
 		}
 	}
-	return false
-}
-
-func startsWithEnd(part, text string) bool {
-	for i := 1; i < len(text); i++ {
-		if strings.HasPrefix(part, text[i:]) {
-			return true
-		}
-	}
-	return false
-}
-
-func endsWithStart(part, text string) bool {
-	for i := 1; i < len(text); i++ {
-		if strings.HasSuffix(part, text[:i]) {
+	for _, i := range f.ends {
+		if strings.HasSuffix(name, text[:i]) || strings.HasSuffix(text[:i], name) {
 			return true
 		}
 	}
@@ -238,12 +238,16 @@ func (s *search) matches(r *row) bool {
 	if s.policies[r.policy] || s.names[r.name] {
 		return true
 	}
-	switch s.messages[r.message] {
-	case yes:
+	f := &s.messages[r.message]
+	if f.yes {
 		return true
-	case maybe:
-		name := fold(s.index.names.words[r.name])
-		return strings.Contains(strings.ReplaceAll(s.index.messages.words[r.message], gap, name), s.text)
 	}
-	return false
+	if !f.try && len(f.begins)+len(f.ends) == 0 {
+		return false
+	}
+	name := s.index.names.words[r.name]
+	if hasUpper(name) {
+		name = fold(name)
+	}
+	return f.may(name, s.text) && strings.Contains(strings.ReplaceAll(s.index.messages.words[r.message], gap, name), s.text)
 }

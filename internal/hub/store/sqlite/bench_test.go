@@ -185,6 +185,7 @@ func BenchmarkQuestions(b *testing.B) {
 func ask(b *testing.B, name string, question func() error) {
 	b.Run(name, func(b *testing.B) {
 		var took []time.Duration
+		before := processorTime(b)
 		for b.Loop() {
 			start := time.Now()
 			if err := question(); err != nil {
@@ -192,6 +193,7 @@ func ask(b *testing.B, name string, question func() error) {
 			}
 			took = append(took, time.Since(start))
 		}
+		b.ReportMetric(float64(processorTime(b)-before)/float64(time.Millisecond)/float64(len(took)), "cpu-ms/op")
 		slices.Sort(took)
 		b.ReportMetric(float64(took[len(took)*99/100])/float64(time.Millisecond), "p99-ms")
 	})
