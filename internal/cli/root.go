@@ -59,6 +59,7 @@ Exit codes: 0 all is well, 1 violations were found, 2 the command could not do i
 		newTenants(env),
 		newAudit(env),
 		newAgent(env),
+		newHub(env),
 		newStatus(env),
 		newBrake(env),
 		newVersion(env),

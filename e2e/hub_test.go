@@ -1,0 +1,266 @@
+package e2e
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/assay-gitops/assay/e2e/cluster"
+)
+
+// hubRights are those of the hub's own account and of its readers.
+const hubRights = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: hubbed-red, labels: {toolkit.fluxcd.io/tenant: red}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: hubbed-blue}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: hub, namespace: hubbed-blue}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: e2e-hub}
+rules:
+  - {apiGroups: [authentication.k8s.io], resources: [tokenreviews], verbs: [create]}
+  - {apiGroups: [authorization.k8s.io], resources: [subjectaccessreviews], verbs: [create]}
+  - {apiGroups: [""], resources: [namespaces], verbs: [list]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: e2e-hub}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: e2e-hub}
+subjects: [{kind: ServiceAccount, name: hub, namespace: hubbed-blue}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: e2e-hub-reader}
+rules: [{apiGroups: [pac.weave.works], resources: [violations], verbs: [get, list]}]
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: platform, namespace: hubbed-blue}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: e2e-hub-platform}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: e2e-hub-reader}
+subjects: [{kind: ServiceAccount, name: platform, namespace: hubbed-blue}]
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: tenant, namespace: hubbed-red}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: e2e-hub-tenant, namespace: hubbed-red}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: e2e-hub-reader}
+subjects: [{kind: ServiceAccount, name: tenant, namespace: hubbed-red}]
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: nobody, namespace: hubbed-red}
+`
+
+// hubProcess is a hub with its database, which can be killed and started again.
+type hubProcess struct {
+	dir, kubeconfig string
+	// address is the same from the first start on.
+	address string
+	command *exec.Cmd
+	ended   chan error
+}
+
+func (h *hubProcess) start(t *testing.T) {
+	t.Helper()
+	assay, err := cluster.BuildAssay(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen := h.address
+	if listen == "" {
+		listen = "127.0.0.1:0"
+	}
+	h.command = exec.Command(assay, "hub", "--data-dir", h.dir, "--kubeconfig", h.kubeconfig, "--listen", listen, "--cluster", "home") //nolint:noctx // ended by its process id
+	lines, err := h.command.StderrPipe()
+	if err == nil {
+		err = h.command.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	serving, log := make(chan string, 1), bufio.NewScanner(lines)
+	h.ended = make(chan error, 1)
+	go func() {
+		for log.Scan() {
+			var line struct{ Msg, Address string }
+			if json.Unmarshal(log.Bytes(), &line) == nil && line.Msg == "serving" {
+				serving <- line.Address
+			}
+		}
+		close(serving)
+		h.ended <- h.command.Wait()
+	}()
+	address, ok := <-serving
+	if !ok {
+		t.Fatalf("the hub ended: %v", <-h.ended)
+	}
+	h.address = address
+}
+
+func (h *hubProcess) signal(t *testing.T, s syscall.Signal) error {
+	t.Helper()
+	if err := h.command.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+	return <-h.ended
+}
+
+// get asks the hub for a path as a ServiceAccount, and tells the status.
+func (h *hubProcess) get(t *testing.T, account, path string, answer any) (int, error) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+h.address+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if account != "" {
+		namespace, name, _ := strings.Cut(account, "/")
+		made, err := shared.Client.CoreV1().ServiceAccounts(namespace).CreateToken(t.Context(), name, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+made.Status.Token)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && answer != nil && response.StatusCode == http.StatusOK {
+		err = json.Unmarshal(body, answer)
+	}
+	return response.StatusCode, err
+}
+
+// violations are "gate status namespace/name" of what an account sees of a policy, sorted.
+func (h *hubProcess) violations(t *testing.T, account, policy string) ([]string, error) {
+	t.Helper()
+	var all []string
+	for cursor := ""; ; {
+		var page struct {
+			Items []struct {
+				ID, Cluster, Gate, Status, Workspace string
+				Object                               struct{ Namespace, Name string }
+			}
+			Next string
+		}
+		code, err := h.get(t, account, "/v1/violations?limit=3&policy="+policy+"&cursor="+url.QueryEscape(cursor), &page)
+		if err != nil || code != http.StatusOK {
+			return nil, fmt.Errorf("status %d: %w", code, err)
+		}
+		for _, v := range page.Items {
+			if v.Cluster != "home" || (v.Workspace == "red") != (v.Object.Namespace == "hubbed-red") {
+				t.Errorf("the hub says %+v", v)
+			}
+			all = append(all, fmt.Sprintf("%s %s %s/%s", v.Gate, v.Status, v.Object.Namespace, v.Object.Name))
+		}
+		if cursor = page.Next; cursor == "" {
+			slices.Sort(all)
+			return all, nil
+		}
+	}
+}
+
+func (h *hubProcess) expect(t *testing.T, account, policy string, want ...string) {
+	t.Helper()
+	eventually(t, "what "+account+" sees", func() error {
+		got, err := h.violations(t, account, policy)
+		if err == nil && !slices.Equal(got, want) {
+			err = fmt.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+		}
+		return err
+	})
+}
+
+func TestTheHubKeepsWhatAgentsFindAndTellsItToWhoMaySee(t *testing.T) {
+	uninstallAfterwards(t)
+	applied(t, hubRights)
+	const policy, platform, tenant = "e2e.hubbed", "hubbed-blue/platform", "hubbed-red/tenant"
+	for _, namespace := range []string{"hubbed-red", "hubbed-blue"} {
+		if err := create(t.Context(), configMap(namespace, "there", map[string]string{"is": "bad"})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	applied(t, policyOf(policy, "!has(object.data) || !('is' in object.data) || object.data.is != 'bad'", "targets: {kinds: [ConfigMap], namespaces: [hubbed-red, hubbed-blue]}"))
+	account, err := shared.ServiceAccountKubeconfig(t.Context(), "hubbed-blue", "hub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &hubProcess{dir: t.TempDir(), kubeconfig: account}
+	h.start(t)
+	t.Cleanup(func() {
+		if err := h.signal(t, syscall.SIGTERM); err != nil {
+			t.Errorf("the hub ended with %v", err)
+		}
+	})
+	sinks := map[string]any{"hubSink": map[string]any{"url": "http://" + h.address}}
+	installAgent(t, map[string]any{
+		"replicas": 2,
+		"audit": map[string]any{"rules": []any{
+			map[string]any{"apiGroups": []any{""}, "resources": []any{"configmaps"}, "verbs": []any{"list", "watch"}},
+		}},
+		"config": map[string]any{"admission": map[string]any{"sinks": sinks}, "audit": map[string]any{"enabled": true, "sinks": sinks}},
+	})
+	h.expect(t, platform, policy, "audit open hubbed-blue/there", "audit open hubbed-red/there")
+	h.expect(t, tenant, policy, "audit open hubbed-red/there")
+
+	t.Run("who may see nothing is told which right is missing", func(t *testing.T) {
+		for account, want := range map[string]int{"": http.StatusUnauthorized, "hubbed-red/nobody": http.StatusForbidden} {
+			for _, path := range []string{"/v1/violations", "/v1/facets", "/v1/summary", "/v1/timeline"} {
+				if code, err := h.get(t, account, path, nil); err != nil || code != want {
+					t.Errorf("%s of %q: %d, %v; want %d", path, account, code, err, want)
+				}
+			}
+		}
+	})
+
+	// The hub is killed while agents send, and away while more is found.
+	for i := range 20 {
+		if err := try(t.Context(), configMap("hubbed-red", fmt.Sprintf("denied-%02d", i), map[string]string{"is": "bad"})); err == nil || !strings.Contains(err.Error(), "denied the request") {
+			t.Fatalf("%d: %v", i, err)
+		}
+		if i == 10 {
+			if err := h.signal(t, syscall.SIGKILL); err == nil {
+				t.Fatal(errors.New("it was not killed"))
+			}
+		}
+	}
+	h.start(t)
+	want := []string{}
+	for i := range 20 {
+		want = append(want, fmt.Sprintf("admission resolved hubbed-red/denied-%02d", i))
+	}
+	h.expect(t, tenant, policy, append(want, "audit open hubbed-red/there")...)
+
+	if err := shared.Client.CoreV1().ConfigMaps("hubbed-blue").Delete(t.Context(), "there", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	h.expect(t, platform, policy, append(want, "audit open hubbed-red/there", "audit resolved hubbed-blue/there")...)
+}

@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/assay-gitops/assay/internal/hub"
+	"github.com/assay-gitops/assay/internal/hub/auth"
+)
+
+func newHub(env *Env) *cobra.Command {
+	var cluster clusterFlags
+	o := hub.Options{Version: env.Version}
+	command := &cobra.Command{
+		Use:     "hub",
+		GroupID: groupCluster,
+		Short:   "Keep what agents found, and answer questions about it",
+		Long: `Hub is a server. Agents send it what they find (their hubSink), from one cluster or many; it keeps that in a database of
+its own, with the history of each violation, and answers over HTTP: docs/hub.md says how it is run, docs/hub-api.md what it
+answers. The API describes itself at /docs and /openapi.json.
+
+Agents prove who they are by a token of their ServiceAccount, or by one that is registered. People do by a token of the
+cluster or a password, and see what the cluster lets them: the right to list violations in group pac.weave.works, in
+a namespace or in all.`,
+		Example: `  # For yourself, on the cluster of the current kubeconfig
+  assay hub --data-dir ./hub
+  curl -H "Authorization: Bearer $(kubectl create token reader)" http://127.0.0.1:8474/v1/violations
+
+  # In a cluster, with a certificate
+  assay hub --data-dir /data --listen :8443 --cert-dir /certs --cluster production`,
+		Args: noArguments,
+		RunE: func(command *cobra.Command, _ []string) error {
+			var err error
+			if o.Client, err = cluster.client(env); err != nil {
+				return err
+			}
+			if o.Keep < time.Hour {
+				return usageErrorf("--keep must be an hour or longer")
+			}
+			o.Logger = slog.New(slog.NewJSONHandler(env.Stderr, nil))
+			err = hub.Run(command.Context(), o)
+			if errors.Is(err, hub.ErrPlain) {
+				return usageErrorf("%v: give --cert-dir, or listen on 127.0.0.1", err)
+			}
+			return err
+		},
+	}
+	section(command, "Flags", func(f *pflag.FlagSet) {
+		f.StringVar(&o.Dir, "data-dir", "/var/lib/assay/hub", "`folder` of the database; it belongs to one hub")
+		f.StringVar(&o.Listen, "listen", "127.0.0.1:8474", "`address` to serve on")
+		f.StringVar(&o.CertDir, "cert-dir", "", "`folder` with tls.crt and tls.key; without one, plain HTTP on loopback")
+		f.StringVar(&o.Cluster, "cluster", "default", "`name` of the hub's own cluster, by which its results are found")
+		f.StringArrayVar(&o.Agents, "agent", []string{auth.DefaultAgent}, "`namespace:name` of the ServiceAccount of the agent in the hub's own cluster; repeatable")
+		f.StringVar(&o.AgentTokens, "agent-tokens", "", "`file` of the registered tokens of agents in other clusters")
+		f.StringVar(&o.Users, "users", "", "`file` of names and bcrypt hashes of people without a token of the cluster")
+		f.DurationVar(&o.Keep, "keep", 90*24*time.Hour, "how `long` results are kept, and violations that are not open any more")
+	})
+	section(command, "Cluster", cluster.connection)
+	return command
+}

@@ -1,0 +1,170 @@
+// Package hub is the process that keeps what agents found and answers questions about it: it wires the store, the authentication
+// and the API, serves them, and forgets what is old.
+package hub
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/assay-gitops/assay/internal/hub/api"
+	"github.com/assay-gitops/assay/internal/hub/auth"
+	"github.com/assay-gitops/assay/internal/hub/store"
+	"github.com/assay-gitops/assay/internal/hub/store/sqlite"
+	"github.com/assay-gitops/assay/internal/kube/certs"
+)
+
+// Options of the hub.
+type Options struct {
+	// Listen is the host:port to serve on.
+	Listen string
+	// CertDir holds tls.crt and tls.key; they are read again when they change. Empty is plain HTTP, which is refused unless Listen is
+	// on loopback: tokens and passwords are sent with every request.
+	CertDir string
+	// Dir is where the database is. It belongs to one process.
+	Dir string
+	// Keep is how long results are kept, and violations that are not open any more.
+	Keep time.Duration
+	// Client of the hub's own cluster, Cluster the name of that.
+	Client  kubernetes.Interface
+	Cluster string
+	// Agents, AgentTokens and Users are those of auth.Options.
+	Agents             []string
+	AgentTokens, Users string
+	Version            string
+	Logger             *slog.Logger
+	// Serving is told the address when it is listened on; may be nil.
+	Serving func(net.Addr)
+}
+
+const (
+	readHeaderTimeout = 5 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 64 << 10
+	// shutdown is how long requests that are under way have to end.
+	shutdown = 20 * time.Second
+	// forgetEvery is how often what is old is removed.
+	forgetEvery = time.Hour
+)
+
+// Run serves until the context ends.
+func Run(ctx context.Context, o Options) (err error) {
+	if err := o.check(); err != nil {
+		return err
+	}
+	kept, err := sqlite.Open(ctx, o.Dir, sqlite.Options{})
+	if err != nil {
+		return fmt.Errorf("opening the store in %s: %w", o.Dir, err)
+	}
+	defer func() { err = errors.Join(err, kept.Close()) }()
+	who, err := auth.New(auth.Options{
+		Client: o.Client, Cluster: o.Cluster, Agents: o.Agents, AgentTokens: o.AgentTokens, Users: o.Users, Logger: o.Logger,
+	})
+	if err != nil {
+		return fmt.Errorf("setting up authentication: %w", err)
+	}
+	handler, err := api.New(api.Options{Store: kept, Auth: who, Logger: o.Logger, Version: o.Version})
+	if err != nil {
+		return fmt.Errorf("setting up the API: %w", err)
+	}
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.Listen)
+	if err != nil {
+		return fmt.Errorf("listening: %w", err)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	if o.CertDir != "" {
+		files, err := certs.NewFiles(o.CertDir, o.Logger)
+		if err != nil {
+			return errors.Join(fmt.Errorf("reading the certificate in %s: %w", o.CertDir, err), listener.Close())
+		}
+		server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: files.GetCertificate}
+		group.Go(func() error { return files.Run(ctx) })
+	}
+	o.Logger.Info("serving", "address", listener.Addr().String(), "tls", o.CertDir != "", "cluster", o.Cluster)
+	if o.Serving != nil {
+		o.Serving(listener.Addr())
+	}
+	group.Go(func() error { return serve(ctx, server, listener) })
+	group.Go(func() error { forget(ctx, kept, o.Keep, o.Logger); return nil })
+	return group.Wait() //nolint:wrapcheck // each says what it did
+}
+
+// ErrPlain is a hub that would send secrets in clear.
+var ErrPlain = errors.New("without a certificate the hub serves on loopback only, since tokens and passwords would be sent in clear")
+
+func (o *Options) check() error {
+	if o.CertDir != "" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(o.Listen)
+	if err != nil {
+		return fmt.Errorf("the address to listen on: %w", err)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return ErrPlain
+	}
+	return nil
+}
+
+// serve serves until the context ends, and then finishes the requests that are under way.
+func serve(ctx context.Context, server *http.Server, listener net.Listener) error {
+	ended := make(chan error, 1)
+	go func() {
+		if server.TLSConfig != nil {
+			ended <- server.ServeTLS(listener, "", "")
+			return
+		}
+		ended <- server.Serve(listener)
+	}()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serving on %s: %w", listener.Addr(), err)
+	case <-ctx.Done():
+	}
+	bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdown)
+	defer cancel()
+	err := server.Shutdown(bound)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = server.Close() // exports go on until somebody has read them
+	}
+	if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	if err != nil {
+		return fmt.Errorf("ending the server on %s: %w", listener.Addr(), err)
+	}
+	return nil
+}
+
+// forget removes what is old until the context ends.
+func forget(ctx context.Context, s store.Store, keep time.Duration, logger *slog.Logger) {
+	ticker := time.NewTicker(forgetEvery)
+	defer ticker.Stop()
+	for {
+		switch removed, err := s.Forget(ctx, time.Now().Add(-keep)); {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			logger.Error("what is old could not be removed; it is tried again", "error", err, "after", forgetEvery)
+		case removed > 0:
+			logger.Info("removed what is old", "removed", removed, "olderThan", keep)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
