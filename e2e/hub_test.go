@@ -8,7 +8,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -171,7 +173,11 @@ func (h *hubProcess) violations(t *testing.T, account, policy string) ([]string,
 			}
 			Next string
 		}
-		code, err := h.get(t, account, "/v1/violations?limit=3&policy="+policy+"&cursor="+url.QueryEscape(cursor), &page)
+		query := url.Values{"limit": {"3"}, "policy": {policy}}
+		if cursor != "" {
+			query.Set("cursor", cursor)
+		}
+		code, err := h.get(t, account, "/v1/violations?"+query.Encode(), &page)
 		if err != nil || code != http.StatusOK {
 			return nil, fmt.Errorf("status %d: %w", code, err)
 		}
@@ -258,6 +264,26 @@ func TestTheHubKeepsWhatAgentsFindAndTellsItToWhoMaySee(t *testing.T) {
 		want = append(want, fmt.Sprintf("admission resolved hubbed-red/denied-%02d", i))
 	}
 	h.expect(t, tenant, policy, append(want, "audit open hubbed-red/there")...)
+
+	t.Run("the command line asks the hub as well", func(t *testing.T) {
+		made, err := shared.Client.CoreV1().ServiceAccounts("hubbed-red").CreateToken(t.Context(), "tenant", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := filepath.Join(t.TempDir(), "token")
+		if err := os.WriteFile(token, []byte(made.Status.Token), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		assay, err := cluster.BuildAssay(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.CommandContext(t.Context(), assay, "get", "violations", "--hub", "http://"+h.address, "--token-file", token, "--policy", policy).CombinedOutput()
+		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+		if err != nil || len(lines) != 2 || !slices.Equal(strings.Fields(lines[1])[:7], []string{"high", "open", "audit", "home", "hubbed-red", "configmap/there", policy}) {
+			t.Errorf("%v:\n%s", err, out)
+		}
+	})
 
 	if err := shared.Client.CoreV1().ConfigMaps("hubbed-blue").Delete(t.Context(), "there", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)

@@ -60,6 +60,7 @@ Exit codes: 0 all is well, 1 violations were found, 2 the command could not do i
 		newAudit(env),
 		newAgent(env),
 		newHub(env),
+		newGet(env),
 		newStatus(env),
 		newBrake(env),
 		newVersion(env),

@@ -1,0 +1,289 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/duration"
+	"k8s.io/client-go/rest"
+
+	"github.com/assay-gitops/assay/internal/hub/api"
+	"github.com/assay-gitops/assay/internal/words"
+)
+
+// hubTimeout is how long the hub may take to answer one request.
+const hubTimeout = 30 * time.Second
+
+// hubPage is how many violations are asked for at once.
+const hubPage = 500
+
+// getFlags say which violations are got, and from where.
+type getFlags struct {
+	cluster   clusterFlags
+	hub       string
+	tokenFile string
+	output    string
+	limit     int
+	filters   map[string]*[]string
+}
+
+// getFilters are the filters of the hub that are flags, with what each is.
+var getFilters = [...]struct{ name, usage string }{
+	{"cluster", "only those of this `cluster`; repeatable, as are all filters"},
+	{"namespace", "only those about objects in this `namespace`"},
+	{"workspace", "only those of this `tenant`"},
+	{"app", "only those about objects that this Flux object applies: `KIND/NAMESPACE/NAME`"},
+	{"kind", "only those about objects of this `kind`"},
+	{"name", "only those about objects of this `name`"},
+	{"policy", "only those of the policy with this `id`"},
+	{"category", "only those of policies of this `category`"},
+	{"severity", "only those of policies of this `severity`: low, medium, high"},
+	{"standard", "only those of policies for the standard with this `id`"},
+	{"gate", "only those found by this `gate`: admission, audit, terraform"},
+	{"status", "only those with this `status`: open, resolved, excepted (default open)"},
+}
+
+var getFormats = []string{"table", "wide", "json", "yaml", "name"}
+
+func newGet(env *Env) *cobra.Command {
+	command := &cobra.Command{
+		Use:     "get",
+		GroupID: groupCluster,
+		Short:   "Ask the hub what is known of one cluster or many",
+		Long:    "Get asks the hub what is known of one cluster or many: see `assay get violations --help`.",
+		Args:    cobra.ArbitraryArgs,
+		RunE: func(command *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(command, args[0])
+			}
+			return command.Help()
+		},
+	}
+	command.AddCommand(newGetViolations(env))
+	return command
+}
+
+func newGetViolations(env *Env) *cobra.Command {
+	flags := getFlags{filters: map[string]*[]string{}}
+	command := &cobra.Command{
+		Use:   "violations",
+		Short: "List violations that the hub knows, the last seen first",
+		Long: `Violations lists the violations that the hub knows and that you may see, the last seen first.
+
+Who you are is what the kubeconfig says, if that has a token or gets one by a plugin; otherwise give --token-file.`,
+		Example: `  export ASSAY_HUB=https://hub.example.com
+  assay get violations --severity high
+
+  # What is wrong with an application, in all clusters
+  assay get violations --app Kustomization/flux-system/shop -o wide`,
+		Args: noArguments,
+		RunE: func(command *cobra.Command, _ []string) error { return flags.run(command.Context(), env) },
+	}
+	section(command, "Filters", func(f *pflag.FlagSet) {
+		for _, filter := range getFilters {
+			values := &[]string{}
+			flags.filters[filter.name] = values
+			f.StringArrayVar(values, filter.name, nil, filter.usage)
+		}
+	})
+	section(command, "Flags", func(f *pflag.FlagSet) {
+		f.StringVar(&flags.hub, "hub", "", "`URL` of the hub (default: $ASSAY_HUB)")
+		f.StringVar(&flags.tokenFile, "token-file", "", "`file` with the token to be known by (default: what the kubeconfig says)")
+		f.StringVarP(&flags.output, "output", "o", "table", "`format`: "+strings.Join(getFormats, ", "))
+		f.IntVar(&flags.limit, "limit", 0, "`most` that are listed (default: all)")
+	})
+	section(command, "Cluster", flags.cluster.connection)
+	complete(command, "output", oneOf(getFormats...))
+	complete(command, "severity", oneOf("low", "medium", "high"))
+	complete(command, "gate", oneOf("admission", "audit", "terraform"))
+	complete(command, "status", oneOf("open", "resolved", "excepted"))
+	return command
+}
+
+func (f *getFlags) run(ctx context.Context, env *Env) error {
+	write, ok := map[string]func(io.Writer, []api.Violation) error{
+		"table": func(w io.Writer, all []api.Violation) error { return violationsTable(w, all, false) },
+		"wide":  func(w io.Writer, all []api.Violation) error { return violationsTable(w, all, true) },
+		"json":  func(_ io.Writer, all []api.Violation) error { return writeObject(env, "json", all) },
+		"yaml":  func(_ io.Writer, all []api.Violation) error { return writeObject(env, "yaml", all) },
+		"name":  violationNames,
+	}[f.output]
+	if !ok {
+		return badFlag("output", f.output, getFormats)
+	}
+	if f.limit < 0 {
+		return usageErrorf("--limit must not be negative")
+	}
+	client, err := f.client(env)
+	if err != nil {
+		return err
+	}
+	all, err := f.violations(ctx, client)
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 && (f.output == "table" || f.output == "wide") {
+		fmt.Fprintln(env.Stderr, "no violations")
+		return nil
+	}
+	return write(env.Stdout, all)
+}
+
+// client speaks to the hub as who the flags say.
+func (f *getFlags) client(env *Env) (*http.Client, error) {
+	if f.hub == "" {
+		f.hub = env.Getenv("ASSAY_HUB")
+	}
+	if u, err := url.Parse(f.hub); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, usageErrorf("--hub %q: give the URL of the hub, such as https://hub.example.com, or set ASSAY_HUB", f.hub)
+	}
+	config := &rest.Config{}
+	if f.tokenFile != "" {
+		content, err := os.ReadFile(f.tokenFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the token: %w", err)
+		}
+		config.BearerToken = strings.TrimSpace(string(content))
+	} else {
+		found, err := f.cluster.config(env)
+		if err != nil {
+			return nil, err
+		}
+		// Who somebody is, without the cluster's address and authorities.
+		config.BearerToken, config.BearerTokenFile, config.ExecProvider = found.BearerToken, found.BearerTokenFile, found.ExecProvider
+		if config.BearerToken == "" && config.BearerTokenFile == "" && config.ExecProvider == nil {
+			return nil, usageErrorf("the kubeconfig has no token to be known by: give --token-file, for example with `kubectl create token`")
+		}
+	}
+	config.UserAgent = "assay/" + env.Version
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("make a client of the hub: %w", err)
+	}
+	client.Timeout = hubTimeout
+	return client, nil
+}
+
+// violations are all pages.
+func (f *getFlags) violations(ctx context.Context, client *http.Client) ([]api.Violation, error) {
+	query := url.Values{}
+	for name, values := range f.filters {
+		for _, value := range *values {
+			query.Add(name, value)
+		}
+	}
+	if !query.Has("status") {
+		query.Set("status", "open")
+	}
+	var all []api.Violation
+	for {
+		page := hubPage
+		if f.limit > 0 {
+			page = min(page, f.limit-len(all))
+		}
+		query.Set("limit", strconv.Itoa(page))
+		var answer struct {
+			Items []api.Violation `json:"items"`
+			Next  string          `json:"next"`
+		}
+		if err := askHub(ctx, client, strings.TrimSuffix(f.hub, "/")+"/v1/violations?"+query.Encode(), &answer); err != nil {
+			return nil, err
+		}
+		all = append(all, answer.Items...)
+		if answer.Next == "" || f.limit > 0 && len(all) >= f.limit {
+			return all, nil
+		}
+		query.Set("cursor", answer.Next)
+	}
+}
+
+// maxHubAnswer bounds what is read of one answer.
+const maxHubAnswer = 64 << 20
+
+func askHub(ctx context.Context, client *http.Client, address string, answer any) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return fmt.Errorf("ask the hub: %w", err)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return fmt.Errorf("ask the hub: %w", err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxHubAnswer))
+	if err != nil {
+		return fmt.Errorf("read the hub's answer: %w", err)
+	}
+	if response.StatusCode != http.StatusOK {
+		var problem struct {
+			Detail string `json:"detail"`
+			Errors []struct {
+				Message  string `json:"message"`
+				Location string `json:"location"`
+			} `json:"errors"`
+		}
+		if json.Unmarshal(body, &problem) != nil || problem.Detail == "" {
+			problem.Detail = words.OneLine(string(body), maxTrouble)
+		}
+		for _, e := range problem.Errors {
+			problem.Detail += "; " + strings.TrimPrefix(e.Location, "query.") + ": " + e.Message
+		}
+		return errors.New("the hub answered " + response.Status + ": " + words.OneLine(problem.Detail, maxTrouble))
+	}
+	if err := json.Unmarshal(body, answer); err != nil {
+		return fmt.Errorf("read the hub's answer: %w", err)
+	}
+	return nil
+}
+
+// violationsTable is made as kubectl's: a header, and a line for each.
+func violationsTable(to io.Writer, all []api.Violation, wide bool) error {
+	w := tabwriter.NewWriter(to, 0, 0, 3, ' ', 0)
+	header := "SEVERITY\tSTATUS\tGATE\tCLUSTER\tNAMESPACE\tOBJECT\tPOLICY\tLAST SEEN"
+	if wide {
+		header += "\tFIRST SEEN\tCOUNT\tAPPLICATION\tREVISION\tMESSAGE"
+	}
+	fmt.Fprintln(w, header)
+	for i := range all {
+		v := &all[i]
+		cells := []string{
+			v.Policy.Severity, v.Status, v.Gate, v.Cluster, v.Object.Namespace, strings.ToLower(v.Object.Kind) + "/" + v.Object.Name, v.Policy.ID, age(v.LastSeen),
+		}
+		if wide {
+			app, revision := "", ""
+			if v.App != nil {
+				app, revision = v.App.Kind+"/"+v.App.Namespace+"/"+v.App.Name, v.App.Revision
+			}
+			cells = append(cells, age(v.FirstSeen), strconv.Itoa(v.Count), app, revision, v.Message)
+		}
+		for j := range cells {
+			// Names come from other clusters, whose API servers may not be what they seem.
+			cells[j] = words.OneLine(cells[j], maxTrouble)
+		}
+		fmt.Fprintln(w, strings.Join(cells, "\t"))
+	}
+	return w.Flush()
+}
+
+func age(t time.Time) string { return duration.HumanDuration(time.Since(t)) + " ago" }
+
+func violationNames(to io.Writer, all []api.Violation) error {
+	for i := range all {
+		if _, err := fmt.Fprintln(to, "violation/"+all[i].ID); err != nil {
+			return fmt.Errorf("write the names: %w", err)
+		}
+	}
+	return nil
+}
