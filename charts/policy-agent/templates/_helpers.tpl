@@ -57,6 +57,11 @@ name: policy-agent
 {{- $journal := dict "dir" (include "policy-agent.journalDir" .) -}}
 {{- if include "policy-agent.singleVolume" . }}{{- $_ := set $journal "maxSize" "256Mi" -}}{{- end -}}
 {{- include "policy-agent.merge" (dict "into" $config "from" (dict "journal" $journal "resultsDir" "/logs")) -}}
+{{- range $gate := list "admission" "audit" "tfAdmission" -}}
+{{- if include "policy-agent.configured" (dict "config" $config "path" (list $gate "sinks" "hubSink" "url")) -}}
+{{- include "policy-agent.merge" (dict "into" $config "from" (dict $gate (dict "sinks" (dict "hubSink" (dict "tokenFile" "/var/run/secrets/assay-hub/token"))))) -}}
+{{- end -}}
+{{- end -}}
 {{- toYaml $config -}}
 {{- end }}
 
