@@ -249,7 +249,7 @@ func TestTheHubKeepsWhatAgentsFindAndTellsItToWhoMaySee(t *testing.T) {
 
 	// The hub is killed while agents send, and away while more is found.
 	for i := range 20 {
-		if err := try(t.Context(), configMap("hubbed-red", fmt.Sprintf("denied-%02d", i), map[string]string{"is": "bad"})); err == nil || !strings.Contains(err.Error(), "denied the request") {
+		if err := create(t.Context(), configMap("hubbed-red", fmt.Sprintf("denied-%02d", i), map[string]string{"is": "bad"})); err == nil || !strings.Contains(err.Error(), "denied the request") {
 			t.Fatalf("%d: %v", i, err)
 		}
 		if i == 10 {
