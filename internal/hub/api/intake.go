@@ -66,7 +66,7 @@ func (s *service) registerIntake() {
 		Summary: "Takes results",
 		Description: fmt.Sprintf("All of them or none. At most %d results and %d MiB of JSON, which may be compressed with gzip or zstd. "+
 			"Sending a result again does no harm.", MaxResults, MaxBody>>20),
-		Errors: []int{http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity},
+		Errors: []int{http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity, http.StatusNotImplemented},
 	}), s.intake)
 	// Had it been there before, the body would be read and checked, whole and as floating-point numbers.
 	s.api.OpenAPI().Paths[intakePath].Post.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
@@ -147,7 +147,8 @@ func badBatch(read *limitedReader, err error) error {
 	}
 	switch f.kind {
 	case unknownVersion:
-		return huma.Error400BadRequest("the agent is newer than the hub, which must be upgraded first: "+f.Error(), details...)
+		// No fault of the results: agents keep them, and send them again until the hub is upgraded.
+		return huma.Error501NotImplemented("the agent is newer than the hub, which must be upgraded first: "+f.Error(), details...)
 	case tooMany:
 		return huma.NewError(http.StatusRequestEntityTooLarge, f.Error())
 	case invalid:

@@ -85,7 +85,7 @@ func TestIntake(t *testing.T) {
 		"that is not zstd":            {agent, batchJSON(), []string{"Content-Encoding", "zstd"}, 400, "could not be read"},
 		"a bomb of gzip":              {agent, gzipped(t, bomb()), []string{"Content-Encoding", "gzip"}, 413, "more than 32 MiB"},
 		"a bomb of zstd":              {agent, zstded(t, bomb()), []string{"Content-Encoding", "zstd"}, 413, "more than 32 MiB"},
-		"of an older hub's future":    {agent, `{"version":9,"results":[]}`, nil, 400, "knows 1 to 1"},
+		"of an older hub's future":    {agent, `{"version":9,"results":[]}`, nil, 501, "knows 1 to 1"},
 		"with a bad result":           {agent, batchJSON(past(), past(`"audit"`, `"x"`)), nil, 422, "body.results[1]"},
 		"with an unreadable result":   {agent, batchJSON(past(), "{,"), nil, 400, "body.results[1]"},
 		"that ends early":             {agent, batchJSON(past())[:100], nil, 400, "too early"},
