@@ -63,6 +63,7 @@ func newGet(env *Env) *cobra.Command {
 		GroupID: groupCluster,
 		Short:   "Ask the hub what is known of one cluster or many",
 		Long:    "Get asks the hub what is known of one cluster or many: see `assay get violations --help`.",
+		Example: "  assay get violations --hub https://hub.example.com",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(command *cobra.Command, args []string) error {
 			if len(args) > 0 {
