@@ -117,11 +117,12 @@ func (w Workload) View(content map[string]any) map[string]any {
 	if spec = maps.Clone(spec); spec == nil {
 		spec = map[string]any{}
 	}
-	spec["template"] = map[string]any{"metadata": template["metadata"], "spec": template["spec"]}
-	if template["metadata"] == nil {
-		delete(spec["template"].(map[string]any), "metadata") //nolint:errcheck // made above
+	// Where the object itself is the template, that would hold all of it.
+	pod := map[string]any{"spec": template["spec"]}
+	if metadata := template["metadata"]; metadata != nil {
+		pod["metadata"] = metadata
 	}
-	view["spec"] = spec
+	spec["template"], view["spec"] = pod, spec
 	return view
 }
 
@@ -175,7 +176,8 @@ func newWorkloads(all []Workload) Workloads {
 
 // With is these and others, which win.
 func (w Workloads) With(others []Workload) Workloads {
-	all := maps.Clone(w)
+	all := newWorkloads(nil)
+	maps.Copy(all, w)
 	maps.Copy(all, newWorkloads(others))
 	return all
 }
