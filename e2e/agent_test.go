@@ -39,10 +39,22 @@ func installAgent(t testing.TB, values map[string]any) release.Releases {
 	kubectl(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: policy-system, labels: {pod-security.kubernetes.io/enforce: restricted}}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: guarded}\n", "apply", "-f", "-")
 	releases := release.Releases{Kubeconfig: shared.Kubeconfig, Namespace: agentNamespace, Chart: chartFolder}
 	t.Cleanup(func() { explain(t, agentNamespace) })
+	noAgentRuns(t)
 	if err := releases.Install(t.Context(), values); err != nil {
 		t.Fatal(err)
 	}
 	return releases
+}
+
+// noAgentRuns waits until the agents of earlier tests have ended: their pods stop for a while after they were uninstalled.
+func noAgentRuns(t testing.TB) {
+	t.Helper()
+	eventually(t, "the end of earlier agents", func() error {
+		if left := shared.Pods(agentNamespace, map[string]string{"app.kubernetes.io/name": "policy-agent"}); len(left) > 0 {
+			return fmt.Errorf("%d run", len(left))
+		}
+		return nil
+	})
 }
 
 // uninstallAfterwards is for before installAgent, so that what went wrong is told before the agent is gone.

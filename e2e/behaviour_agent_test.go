@@ -28,12 +28,7 @@ const agentUser = "system:serviceaccount:" + agentNamespace + ":policy-agent"
 // TestTheAgentInACluster holds what the agent's page promises against a real API server. All of it shares one installation.
 func TestTheAgentInACluster(t *testing.T) {
 	// An agent of an earlier test lost its rights when it was uninstalled, and may ask for something until it ends.
-	eventually(t, "the end of earlier agents", func() error {
-		if left := shared.Pods(agentNamespace, map[string]string{"app.kubernetes.io/name": "policy-agent"}); len(left) > 0 {
-			return fmt.Errorf("%d run", len(left))
-		}
-		return nil
-	})
+	noAgentRuns(t)
 	earlier, err := shared.Requests(agentUser)
 	if err != nil {
 		t.Fatal(err)

@@ -187,10 +187,12 @@ func (c *compiled) bind(overrides map[string]override) (*binding, error) {
 	return b, err
 }
 
-// with is the same compiled rule for a policy that changed in what was not compiled.
+// with is the same compiled rule for a policy that changed in what was not compiled. It keeps nothing of the policy as it
+// was: that one can be part of a list, all of which one pointer into it would keep.
 func (c *compiled) with(p *v2.Policy) *compiled {
 	changed := *c
 	changed.policy = p
+	changed.matcher.targets, changed.matcher.exclude = &p.Spec.Targets, &p.Spec.Exclude
 	return &changed
 }
 

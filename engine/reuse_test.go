@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"testing"
+	"weak"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	v2 "github.com/assay-gitops/assay/api/v2"
 	"github.com/assay-gitops/assay/policy"
@@ -20,6 +23,40 @@ func limiting(id, code string) *v2.Policy {
 }
 
 const limited = "package p\nviolation contains input.parameters.limit"
+
+// What is compiled outlives the lists that its policies came in: each list that stayed would be all policies once more.
+func TestWhatIsNotCompiledAgainKeepsNoListOfBefore(t *testing.T) {
+	inCEL := limiting("cel", "")
+	inCEL.Spec.CEL = &v2.CELRule{Validations: []v2.CELValidation{{Expression: "params.limit > 1", Message: "low"}}}
+	selecting := limiting("selecting", limited)
+	selecting.Spec.Targets.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": "shop"}}
+	all := []*v2.Policy{limiting("plain", limited), limiting("broken", "package p\nviolation contains x"), inCEL, selecting}
+	var snapshot *Snapshot
+	var lists []weak.Pointer[[4]v2.Policy]
+	for range 3 {
+		list := new([4]v2.Policy)
+		var sources Sources
+		for i, p := range all {
+			list[i] = *p.DeepCopy()
+			sources.Policies = append(sources.Policies, &list[i])
+		}
+		var err error
+		if snapshot, _, err = Compile(context.Background(), sources, Options{Previous: snapshot}); err != nil {
+			t.Fatal(err)
+		}
+		lists = append(lists, weak.Make(list))
+	}
+	runtime.GC()
+	for i, list := range lists[:2] {
+		if list.Value() != nil {
+			t.Errorf("list %d is still in memory", i)
+		}
+	}
+	if lists[2].Value() == nil || len(snapshot.Policies()) != 3 {
+		t.Errorf("%d policies are judged by", len(snapshot.Policies()))
+	}
+	runtime.KeepAlive(snapshot)
+}
 
 func TestNothingIsCompiledAgainForOtherSources(t *testing.T) {
 	sources := Sources{Policies: []*v2.Policy{limiting("a", limited), limiting("b", limited), limiting("broken", "package p\nviolation contains x")}}
