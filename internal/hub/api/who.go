@@ -31,15 +31,20 @@ const (
 	noteKey
 )
 
-// forReaders makes an operation one that readers with a right may use.
+// forReaders makes an operation one that readers with a right to violations may use.
 func (s *service) forReaders(verb auth.Verb, op huma.Operation) huma.Operation {
+	return s.forReadersOf(auth.Violations, verb, op)
+}
+
+// forReadersOf makes an operation one that readers with a right to a resource may use.
+func (s *service) forReadersOf(resource auth.Resource, verb auth.Verb, op huma.Operation) huma.Operation {
 	op.Security = []map[string][]string{{readerToken: {}}, {readerPassword: {}}}
 	op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity,
 		http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable)
 	slices.Sort(op.Errors)
 	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
 		request, _ := humago.Unwrap(ctx)
-		reader, err := s.auth.Reader(request.WithContext(ctx.Context()), verb)
+		reader, err := s.auth.Reader(request.WithContext(ctx.Context()), verb, resource)
 		if err != nil {
 			s.write(ctx, s.problem(ctx.Context(), "finding out who asks", err))
 			return

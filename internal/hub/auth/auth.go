@@ -22,9 +22,8 @@ const (
 	// DefaultAgent is the ServiceAccount of the agent that the chart installs.
 	DefaultAgent = "policy-system:policy-agent"
 
-	// Group and Resource are what rights are granted on. There is no such resource in the cluster.
-	Group    = "pac.weave.works"
-	Resource = "violations"
+	// Group of the resources that rights are granted on.
+	Group = "pac.weave.works"
 
 	// believed is how long what the API server said is taken to be true.
 	believed = 10 * time.Second
@@ -34,7 +33,24 @@ const (
 	maxToken = 16 << 10
 )
 
-// Verb is what a reader wants to do with violations.
+// Resource is what a reader wants to see.
+type Resource string
+
+// The resources. No API server has violations and workspaces: they exist for rights only, and are granted in namespaces as well. The others
+// are those of the cluster, and belong to no namespace.
+const (
+	Violations       Resource = "violations"
+	Workspaces       Resource = "workspaces"
+	Policies         Resource = "policies"
+	PolicySets       Resource = "policysets"
+	PolicyConfigs    Resource = "policyconfigs"
+	PolicyExceptions Resource = "policyexceptions"
+)
+
+// inNamespaces tells whether a right in a namespace means anything.
+func (r Resource) inNamespaces() bool { return r == Violations || r == Workspaces }
+
+// Verb is what a reader wants to do.
 type Verb string
 
 // The verbs.
@@ -155,20 +171,24 @@ func (a *Auth) Agent(r *http.Request) (cluster string, err error) {
 	return a.cluster, nil
 }
 
-// Reader is who asks and what of it they may see, which is something. An error is a *Refusal, or the context's.
-func (a *Auth) Reader(r *http.Request, verb Verb) (Reader, error) {
+// Reader is who asks and what they may see of a resource, which is something. An error is a *Refusal, or the context's.
+func (a *Auth) Reader(r *http.Request, verb Verb, resource Resource) (Reader, error) {
 	who, err := a.who(r)
 	if err != nil {
 		return Reader{}, err
 	}
-	scope, err := a.rights.scope(r.Context(), who, verb)
+	scope, err := a.rights.scope(r.Context(), who, right{verb, resource})
 	if err != nil {
 		return Reader{}, err
 	}
 	if !scope.All && len(scope.Namespaces) == 0 {
+		where, role := "in the cluster", "ClusterRole"
+		if resource.inNamespaces() {
+			where, role = "in the cluster or in any of its namespaces", "Role"
+		}
 		return Reader{}, &Refusal{Reason: Forbidden, Detail: fmt.Sprintf(
-			"%s may not %s %s (group %s) in the cluster or in any of its namespaces: ask for a Role with apiGroups [%q], resources [%q] and verbs [\"get\", \"list\"]",
-			who.Username, verb, Resource, Group, Group, Resource)}
+			"%s may not %s %s (group %s) %s: ask for a %s with apiGroups [%q], resources [%q] and verbs [\"get\", \"list\"]",
+			who.Username, verb, resource, Group, where, role, Group, resource)}
 	}
 	return Reader{Name: who.Username, Scope: scope}, nil
 }

@@ -138,7 +138,7 @@ func TestReadersSeeWhatRBACGrantsThem(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t, Options{})
-			got, err := b.Reader(request(t, test.request...), List)
+			got, err := b.Reader(request(t, test.request...), List, Violations)
 			if refused(t, err) != test.reason || !reflect.DeepEqual(got.Scope, test.want) {
 				t.Fatalf("got %+v, %v; want %+v", got, err, test.want)
 			}
@@ -152,18 +152,45 @@ func TestReadersSeeWhatRBACGrantsThem(t *testing.T) {
 func TestARightToListIsNoneToGet(t *testing.T) {
 	b := newBed(t, Options{})
 	b.server.Allow(authtest.Grant{Name: "jane", Verbs: []string{"list"}, Namespaces: []string{"bank"}})
-	if _, err := b.Reader(with(t, "jane"), List); err != nil {
+	if _, err := b.Reader(with(t, "jane"), List, Violations); err != nil {
 		t.Error(err)
 	}
-	if _, err := b.Reader(with(t, "jane"), Get); refused(t, err) != Forbidden {
+	if _, err := b.Reader(with(t, "jane"), Get, Violations); refused(t, err) != Forbidden {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestARightIsToOneResource(t *testing.T) {
+	b := newBed(t, Options{})
+	b.server.Allow(
+		authtest.Grant{Name: "jane", Resource: "policies", Verbs: []string{"list"}, Namespaces: []string{"bank"}},
+		authtest.Grant{Name: "jane", Resource: "workspaces", Verbs: []string{"list"}, Namespaces: []string{"bank"}},
+		authtest.Grant{Name: "jane", Resource: "policysets", Verbs: []string{"list"}},
+	)
+	for _, resource := range []Resource{Policies, Violations, PolicyConfigs} {
+		_, err := b.Reader(with(t, "jane"), List, resource)
+		if refused(t, err) != Forbidden || !strings.Contains(err.Error(), string(resource)) {
+			t.Errorf("%s: got %v", resource, err)
+		}
+	}
+	if got, err := b.Reader(with(t, "jane"), List, Workspaces); err != nil || got.Scope.All || len(got.Scope.Namespaces["here"]) != 1 {
+		t.Errorf("workspaces: got %+v, %v", got, err)
+	}
+	if got, err := b.Reader(with(t, "jane"), List, PolicySets); err != nil || !got.Scope.All {
+		t.Errorf("policy sets: got %+v, %v", got, err)
+	}
+	// What belongs to no namespace is asked about once.
+	before := b.server.Asked("rights")
+	b.wait(time.Hour)
+	if _, err := b.Reader(with(t, "jane"), List, Policies); err == nil || b.server.Asked("rights") != before+1 {
+		t.Errorf("%v after %d questions", err, b.server.Asked("rights")-before)
 	}
 }
 
 func TestAnswersAreBelievedForTenSeconds(t *testing.T) {
 	b := newBed(t, Options{})
 	for range 3 {
-		if _, err := b.Reader(with(t, "jane"), List); err != nil {
+		if _, err := b.Reader(with(t, "jane"), List, Violations); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -173,16 +200,16 @@ func TestAnswersAreBelievedForTenSeconds(t *testing.T) {
 	}
 	b.server.Allow()
 	b.wait(believed - time.Second)
-	if _, err := b.Reader(with(t, "jane"), List); err != nil {
+	if _, err := b.Reader(with(t, "jane"), List, Violations); err != nil {
 		t.Fatal(err)
 	}
 	b.wait(2 * time.Second)
-	if _, err := b.Reader(with(t, "jane"), List); refused(t, err) != Forbidden {
+	if _, err := b.Reader(with(t, "jane"), List, Violations); refused(t, err) != Forbidden {
 		t.Errorf("a right that was taken away goes on: %v", err)
 	}
 	b.server.Revoke("jane")
 	b.wait(believed + time.Second)
-	if _, err := b.Reader(with(t, "jane"), List); refused(t, err) != Unauthenticated {
+	if _, err := b.Reader(with(t, "jane"), List, Violations); refused(t, err) != Unauthenticated {
 		t.Errorf("a token that was revoked goes on: %v", err)
 	}
 }
@@ -195,7 +222,7 @@ func TestNamespacesWithoutARightAreAskedAboutNowAndThen(t *testing.T) {
 	see := func(want ...string) (asked int) {
 		t.Helper()
 		before := b.server.Asked("rights")
-		got, err := b.Reader(with(t, "jane"), List)
+		got, err := b.Reader(with(t, "jane"), List, Violations)
 		if len(want) == 0 {
 			if refused(t, err) != Forbidden {
 				t.Fatalf("got %+v, %v", got, err)
@@ -233,7 +260,7 @@ func TestManyRequestsAskOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range 50 {
 		all.Go(func() {
-			if _, err := b.Reader(with(t, "root"), List); err != nil {
+			if _, err := b.Reader(with(t, "root"), List, Violations); err != nil {
 				t.Error(err)
 			}
 		})
@@ -248,7 +275,7 @@ func TestManyRequestsAskOnce(t *testing.T) {
 func TestAnAPIServerThatFailsRefusesNobodyForGood(t *testing.T) {
 	b := newBed(t, Options{})
 	b.server.SetDown(true)
-	_, err := b.Reader(with(t, "root"), List)
+	_, err := b.Reader(with(t, "root"), List, Violations)
 	if refused(t, err) != Unavailable {
 		t.Errorf("got %v", err)
 	}
@@ -256,18 +283,18 @@ func TestAnAPIServerThatFailsRefusesNobodyForGood(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	b.server.SetDown(false)
-	if _, err := b.Reader(with(t, "root"), List); err != nil {
+	if _, err := b.Reader(with(t, "root"), List, Violations); err != nil {
 		t.Errorf("failures are remembered: %v", err)
 	}
 }
 
 func TestWhoIsNotKnownYetIsAskedAboutAgain(t *testing.T) {
 	b := newBed(t, Options{})
-	if _, err := b.Reader(with(t, "new"), List); refused(t, err) != Unauthenticated {
+	if _, err := b.Reader(with(t, "new"), List, Violations); refused(t, err) != Unauthenticated {
 		t.Fatal(err)
 	}
 	b.server.Know("new", person("root"))
-	if _, err := b.Reader(with(t, "new"), List); err != nil {
+	if _, err := b.Reader(with(t, "new"), List, Violations); err != nil {
 		t.Error(err)
 	}
 }
@@ -306,7 +333,7 @@ func TestAReviewThatKnowsNoAudiencesIsNotBelieved(t *testing.T) {
 
 func TestARegisteredTokenStaysHere(t *testing.T) {
 	b := newBed(t, Options{AgentTokens: write(t, "tokens.yaml", "- {cluster: far, sha256: "+digits("far-1")+"}\n")})
-	if _, err := b.Reader(with(t, "far-1"), List); refused(t, err) != Forbidden {
+	if _, err := b.Reader(with(t, "far-1"), List, Violations); refused(t, err) != Forbidden {
 		t.Errorf("got %v", err)
 	}
 	if _, err := b.Agent(with(t, "far-1")); err != nil {
@@ -405,7 +432,7 @@ func TestPasswordsAreForWhoNobodyListensTo(t *testing.T) {
 				if test.tls {
 					r.TLS = &tls.ConnectionState{}
 				}
-				got, err := b.Reader(r, List)
+				got, err := b.Reader(r, List, Violations)
 				if refused(t, err) != test.reason || !reflect.DeepEqual(got.Scope, test.want) {
 					t.Fatalf("got %+v, %v", got, err)
 				}
@@ -424,7 +451,7 @@ func TestAPasswordThatWasChangedIsForgotten(t *testing.T) {
 		r := request(t)
 		r.SetBasicAuth("root", password)
 		r.RemoteAddr = "127.0.0.1:1"
-		_, err := b.Reader(r, List)
+		_, err := b.Reader(r, List, Violations)
 		return err
 	}
 	if err := try("old"); err != nil {

@@ -40,7 +40,7 @@ func TestClusterDecides(t *testing.T) {
 	// The role is the one of the documentation.
 	role := &rbacv1.ClusterRole{
 		ObjectMeta: metav1.ObjectMeta{Name: "violations-viewer-" + shop},
-		Rules:      []rbacv1.PolicyRule{{APIGroups: []string{Group}, Resources: []string{Resource}, Verbs: []string{"get", "list"}}},
+		Rules:      []rbacv1.PolicyRule{{APIGroups: []string{Group}, Resources: []string{string(Violations)}, Verbs: []string{"get", "list"}}},
 	}
 	if _, err := client.RbacV1().ClusterRoles().Create(t.Context(), role, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func TestClusterDecides(t *testing.T) {
 		"a token that nobody issued is none at all": {"eyJhbGciOiJub25lIn0.e30.", store.Scope{}, Unauthenticated},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := a.Reader(with(t, test.token), List)
+			got, err := a.Reader(with(t, test.token), List, Violations)
 			if refused(t, err) != test.reason || !reflect.DeepEqual(got.Scope, test.want) {
 				t.Errorf("got %+v, %v", got, err)
 			}

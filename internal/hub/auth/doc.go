@@ -5,8 +5,8 @@
 // for, whatever else the agent says.
 //
 // Readers ask. They show what the API server knows them by, or a name and a password from a file. What they may see is what RBAC grants them
-// on violations, a resource that exists for that only, in group pac.weave.works: in the whole cluster, which is everything in every cluster, or
-// in namespaces of the hub's own cluster.
+// on violations and workspaces, resources that exist for that only, in group pac.weave.works: in the whole cluster, which is everything in every
+// cluster, or in namespaces of the hub's own cluster. Policies and what goes with them are the cluster's own resources, and so are the rights.
 //
 // What the API server said is believed for ten seconds. That is how long a right that was taken away may go on. A new right in another
 // namespace, of somebody who has one already, may take a minute.

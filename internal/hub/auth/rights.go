@@ -45,6 +45,12 @@ type rights struct {
 	until      time.Time
 }
 
+// right is to do something with a resource.
+type right struct {
+	Verb     Verb
+	Resource Resource
+}
+
 // known is what the API server said about a user.
 type known struct {
 	scope store.Scope
@@ -59,12 +65,12 @@ func newRights(client kubernetes.Interface, cluster string, now clock) *rights {
 }
 
 // scope is what a user may see; the zero one is nothing.
-func (r *rights) scope(ctx context.Context, who user, verb Verb) (store.Scope, error) {
+func (r *rights) scope(ctx context.Context, who user, what right) (store.Scope, error) {
 	// Groups and extra values count: a webhook may decide by them.
 	identity, err := json.Marshal(struct {
-		User user
-		Verb Verb
-	}{who, verb})
+		User  user
+		Right right
+	}{who, what})
 	if err != nil {
 		return store.Scope{}, fmt.Errorf("encoding who asks: %w", err)
 	}
@@ -78,7 +84,7 @@ func (r *rights) scope(ctx context.Context, who user, verb Verb) (store.Scope, e
 	answers := r.flight.DoChan(string(key[:]), func() (any, error) {
 		ctx, cancel := asking(ctx)
 		defer cancel()
-		now, err := r.ask(ctx, who, verb, before)
+		now, err := r.ask(ctx, who, what, before)
 		if err != nil {
 			return nil, err
 		}
@@ -96,11 +102,11 @@ func (r *rights) scope(ctx context.Context, who user, verb Verb) (store.Scope, e
 	}
 }
 
-func (r *rights) ask(ctx context.Context, who user, verb Verb, before known) (known, error) {
+func (r *rights) ask(ctx context.Context, who user, what right, before known) (known, error) {
 	now := r.now()
 	answer := known{until: now.Add(believed)}
-	all, err := r.may(ctx, who, verb, "")
-	if err != nil || all {
+	all, err := r.may(ctx, who, what, "")
+	if err != nil || all || !what.Resource.inNamespaces() {
 		answer.scope.All = all
 		return answer, err
 	}
@@ -119,7 +125,7 @@ func (r *rights) ask(ctx context.Context, who user, verb Verb, before known) (kn
 	questions.SetLimit(parallelQuestions)
 	for i, namespace := range candidates {
 		questions.Go(func() (err error) {
-			allowed[i], err = r.may(ctx, who, verb, namespace)
+			allowed[i], err = r.may(ctx, who, what, namespace)
 			return err
 		})
 	}
@@ -160,7 +166,7 @@ func worthAsking(candidates []string, before known, cluster string) []string {
 }
 
 // may asks about a namespace; the empty one is all of them.
-func (r *rights) may(ctx context.Context, who user, verb Verb, namespace string) (bool, error) {
+func (r *rights) may(ctx context.Context, who user, what right, namespace string) (bool, error) {
 	extra := make(map[string]authorizationv1.ExtraValue, len(who.Extra))
 	for key, values := range who.Extra {
 		extra[key] = authorizationv1.ExtraValue(values)
@@ -168,7 +174,7 @@ func (r *rights) may(ctx context.Context, who user, verb Verb, namespace string)
 	review, err := r.client.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{
 		Spec: authorizationv1.SubjectAccessReviewSpec{
 			User: who.Username, Groups: who.Groups, UID: who.UID, Extra: extra,
-			ResourceAttributes: &authorizationv1.ResourceAttributes{Group: Group, Resource: Resource, Verb: string(verb), Namespace: namespace},
+			ResourceAttributes: &authorizationv1.ResourceAttributes{Group: Group, Resource: string(what.Resource), Verb: string(what.Verb), Namespace: namespace},
 		},
 	}, metav1.CreateOptions{})
 	if err != nil {

@@ -3,6 +3,7 @@
 package authtest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -29,9 +30,11 @@ type Token struct {
 	Audiences []string
 }
 
-// Grant lets users with a name or in a group use a verb on violations: in namespaces, or everywhere when there are none.
+// Grant lets users with a name or in a group use a verb on a resource, violations when it is empty: in namespaces, or everywhere when there
+// are none.
 type Grant struct {
 	Name, Group string
+	Resource    string
 	Verbs       []string
 	Namespaces  []string
 }
@@ -168,7 +171,7 @@ func (s *Server) accessReview(w http.ResponseWriter, r *http.Request) {
 	for _, grant := range s.grants {
 		is := grant.Name != "" && grant.Name == review.Spec.User || grant.Group != "" && slices.Contains(review.Spec.Groups, grant.Group)
 		where := grant.Namespaces == nil || slices.Contains(grant.Namespaces, asked.Namespace)
-		if is && where && slices.Contains(grant.Verbs, asked.Verb) && asked.Group == "pac.weave.works" && asked.Resource == "violations" {
+		if is && where && slices.Contains(grant.Verbs, asked.Verb) && asked.Group == "pac.weave.works" && asked.Resource == cmp.Or(grant.Resource, "violations") {
 			review.Status.Allowed = true
 		}
 	}
