@@ -42,7 +42,9 @@ metadata: {name: e2e-hub}
 rules:
   - {apiGroups: [authentication.k8s.io], resources: [tokenreviews], verbs: [create]}
   - {apiGroups: [authorization.k8s.io], resources: [subjectaccessreviews], verbs: [create]}
-  - {apiGroups: [""], resources: [namespaces], verbs: [list]}
+  - {apiGroups: [""], resources: [namespaces, serviceaccounts, resourcequotas], verbs: [list]}
+  - {apiGroups: [rbac.authorization.k8s.io], resources: [roles, rolebindings], verbs: [list]}
+  - {apiGroups: [pac.weave.works], resources: [policies, policysets, policyconfigs, policyexceptions], verbs: [list]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
@@ -53,7 +55,7 @@ subjects: [{kind: ServiceAccount, name: hub, namespace: hubbed-blue}]
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: e2e-hub-reader}
-rules: [{apiGroups: [pac.weave.works], resources: [violations], verbs: [get, list]}]
+rules: [{apiGroups: [pac.weave.works], resources: [violations, workspaces, policies, policysets, policyconfigs, policyexceptions], verbs: [get, list]}]
 ---
 apiVersion: v1
 kind: ServiceAccount
@@ -205,6 +207,72 @@ func (h *hubProcess) expect(t *testing.T, account, policy string, want ...string
 	})
 }
 
+// testHubLive asks for policies and workspaces, which the hub reads of the API server with its own rights. The tenant has the same role as the
+// platform, in its namespace: there it is no right to what belongs to no namespace.
+func testHubLive(t *testing.T, h *hubProcess, policy, platform, tenant string) {
+	applied(t, "apiVersion: pac.weave.works/v2\nkind: PolicyConfig\nmetadata: {name: e2e-hubbed}\nspec:\n  match: {workspaces: [red]}\n  config: {e2e.hubbed: {parameters: {x: 1}}}")
+	applied(t, "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: most, namespace: hubbed-red}\nspec: {hard: {pods: '7'}}")
+	for path, want := range map[string]int{"/v1/policies": http.StatusForbidden, "/v1/policy-configs/e2e-hubbed": http.StatusForbidden, "/v1/standards": http.StatusForbidden, "/v1/workspaces/none": http.StatusNotFound} {
+		if code, err := h.get(t, tenant, path, nil); err != nil || code != want {
+			t.Errorf("%s: %d, %v; want %d", path, code, err, want)
+		}
+	}
+	eventually(t, "the policy as the agent sees it", func() error {
+		var got struct {
+			Policy struct {
+				ID    string
+				Modes []string
+				CEL   struct{ Validations []any }
+				State struct{ Ready string }
+			}
+		}
+		if code, err := h.get(t, platform, "/v1/policies/"+policy, &got); err != nil || code != http.StatusOK {
+			return fmt.Errorf("status %d: %w", code, err)
+		}
+		if got.Policy.ID != policy || got.Policy.State.Ready != "True" || !slices.Contains(got.Policy.Modes, "audit") || len(got.Policy.CEL.Validations) != 1 {
+			return fmt.Errorf("got %+v", got)
+		}
+		return nil
+	})
+	eventually(t, "a config with its policies", func() error {
+		var got struct {
+			Status, MatchType string
+			Policies          []struct{ ID, Status string }
+		}
+		if code, err := h.get(t, platform, "/v1/policy-configs/e2e-hubbed", &got); err != nil || code != http.StatusOK {
+			return fmt.Errorf("status %d: %w", code, err)
+		}
+		// The policy has no such parameter.
+		if got.Status != "Warning" || got.MatchType != "workspaces" || len(got.Policies) != 1 || got.Policies[0].Status != "OK" {
+			return fmt.Errorf("got %+v", got)
+		}
+		return nil
+	})
+	eventually(t, "the tenant's workspace", func() error {
+		var got struct {
+			Namespaces []string
+			Open       *int
+			Quotas     []struct{ Hard map[string]string }
+		}
+		if code, err := h.get(t, tenant, "/v1/workspaces/red", &got); err != nil || code != http.StatusOK {
+			return fmt.Errorf("status %d: %w", code, err)
+		}
+		if !slices.Equal(got.Namespaces, []string{"hubbed-red"}) || got.Open == nil || *got.Open != 1 || len(got.Quotas) != 1 || got.Quotas[0].Hard["pods"] != "7" {
+			return fmt.Errorf("got %+v", got)
+		}
+		return nil
+	})
+	for _, of := range []string{"serviceaccounts", "rolebindings", "policies"} {
+		var got struct {
+			Objects []struct{ Name, ID, Manifest string }
+		}
+		code, err := h.get(t, tenant, "/v1/workspaces/red/"+of, &got)
+		if err != nil || code != http.StatusOK || len(got.Objects) == 0 || (of == "policies") != (got.Objects[0].ID == policy) || strings.Contains(fmt.Sprint(got), "managedFields") {
+			t.Errorf("%s: %d, %v, %+v", of, code, err, got)
+		}
+	}
+}
+
 func TestTheHubKeepsWhatAgentsFindAndTellsItToWhoMaySee(t *testing.T) {
 	uninstallAfterwards(t)
 	applied(t, hubRights)
@@ -247,6 +315,8 @@ func TestTheHubKeepsWhatAgentsFindAndTellsItToWhoMaySee(t *testing.T) {
 		}
 	})
 
+	t.Run("what the cluster holds is shown to who may see it", func(t *testing.T) { testHubLive(t, h, policy, platform, tenant) })
+
 	// The hub is killed while agents send, and away while more is found.
 	for i := range 20 {
 		if err := create(t.Context(), configMap("hubbed-red", fmt.Sprintf("denied-%02d", i), map[string]string{"is": "bad"})); err == nil || !strings.Contains(err.Error(), "denied the request") {
@@ -281,6 +351,14 @@ func TestTheHubKeepsWhatAgentsFindAndTellsItToWhoMaySee(t *testing.T) {
 		out, err := exec.CommandContext(t.Context(), assay, "get", "violations", "--hub", "http://"+h.address, "--token-file", token, "--policy", policy).CombinedOutput()
 		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 		if err != nil || len(lines) != 2 || !slices.Equal(strings.Fields(lines[1])[:7], []string{"high", "open", "audit", "home", "hubbed-red", "configmap/there", policy}) {
+			t.Errorf("%v:\n%s", err, out)
+		}
+		out, err = exec.CommandContext(t.Context(), assay, "get", "workspaces", "--hub", "http://"+h.address, "--token-file", token).CombinedOutput()
+		if lines := strings.Split(strings.TrimSpace(string(out)), "\n"); err != nil || len(lines) != 2 || !slices.Equal(strings.Fields(lines[1]), []string{"red", "hubbed-red", "1"}) {
+			t.Errorf("%v:\n%s", err, out)
+		}
+		out, err = exec.CommandContext(t.Context(), assay, "get", "policies", "--hub", "http://"+h.address, "--token-file", token).CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "may not list policies") {
 			t.Errorf("%v:\n%s", err, out)
 		}
 	})

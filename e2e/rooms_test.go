@@ -39,3 +39,7 @@ func TestSurveysOfAClusterFindWhatIsWrong(t *testing.T) {
 func TestTheHubAsksTheClusterWhoSomebodyIs(t *testing.T) {
 	testRoom(t, "internal/hub/auth", "^TestCluster")
 }
+
+func TestTheHubReadsTheCluster(t *testing.T) {
+	testRoom(t, "internal/hub/live", "^TestCluster")
+}

@@ -2,13 +2,9 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -17,26 +13,20 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/duration"
-	"k8s.io/client-go/rest"
 
 	"github.com/assay-gitops/assay/internal/hub/api"
 	"github.com/assay-gitops/assay/internal/words"
 )
-
-// hubTimeout is how long the hub may take to answer one request.
-const hubTimeout = 30 * time.Second
 
 // hubPage is how many violations are asked for at once.
 const hubPage = 500
 
 // getFlags say which violations are got, and from where.
 type getFlags struct {
-	cluster   clusterFlags
-	hub       string
-	tokenFile string
-	output    string
-	limit     int
-	filters   map[string]*[]string
+	hubFlags
+	output  string
+	limit   int
+	filters map[string]*[]string
 }
 
 // getFilters are the filters of the hub that are flags, with what each is.
@@ -62,9 +52,11 @@ func newGet(env *Env) *cobra.Command {
 		Use:     "get",
 		GroupID: groupCluster,
 		Short:   "Ask the hub what is known of one cluster or many",
-		Long:    "Get asks the hub what is known of one cluster or many: see `assay get violations --help`.",
-		Example: "  assay get violations --hub https://hub.example.com",
-		Args:    cobra.ArbitraryArgs,
+		Long: `Get asks the hub: what violates policies, in one cluster or many, and which policies, sets, configs, exceptions, workspaces and
+standards there are in the hub's own cluster. What you may see is what the hub's cluster lets you.`,
+		Example: `  assay get violations --hub https://hub.example.com
+  ASSAY_HUB=https://hub.example.com assay get policies --severity high -o wide`,
+		Args: cobra.ArbitraryArgs,
 		RunE: func(command *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return unknownCommand(command, args[0])
@@ -73,6 +65,9 @@ func newGet(env *Env) *cobra.Command {
 		},
 	}
 	command.AddCommand(newGetViolations(env))
+	for _, kind := range hubKinds() {
+		command.AddCommand(newGetObjects(env, kind))
+	}
 	return command
 }
 
@@ -100,8 +95,7 @@ Who you are is what the kubeconfig says, if that has a token or gets one by a pl
 		}
 	})
 	section(command, "Flags", func(f *pflag.FlagSet) {
-		f.StringVar(&flags.hub, "hub", "", "`URL` of the hub (default: $ASSAY_HUB)")
-		f.StringVar(&flags.tokenFile, "token-file", "", "`file` with the token to be known by (default: what the kubeconfig says)")
+		flags.connection(f)
 		f.StringVarP(&flags.output, "output", "o", "table", "`format`: "+strings.Join(getFormats, ", "))
 		f.IntVar(&flags.limit, "limit", 0, "`most` that are listed (default: all)")
 	})
@@ -142,43 +136,8 @@ func (f *getFlags) run(ctx context.Context, env *Env) error {
 	return write(env.Stdout, all)
 }
 
-// client speaks to the hub as who the flags say.
-func (f *getFlags) client(env *Env) (*http.Client, error) {
-	if f.hub == "" {
-		f.hub = env.Getenv("ASSAY_HUB")
-	}
-	if u, err := url.Parse(f.hub); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, usageErrorf("--hub %q: give the URL of the hub, such as https://hub.example.com, or set ASSAY_HUB", f.hub)
-	}
-	config := &rest.Config{}
-	if f.tokenFile != "" {
-		content, err := os.ReadFile(f.tokenFile)
-		if err != nil {
-			return nil, fmt.Errorf("read the token: %w", err)
-		}
-		config.BearerToken = strings.TrimSpace(string(content))
-	} else {
-		found, err := f.cluster.config(env)
-		if err != nil {
-			return nil, err
-		}
-		// Who somebody is, without the cluster's address and authorities.
-		config.BearerToken, config.BearerTokenFile, config.ExecProvider = found.BearerToken, found.BearerTokenFile, found.ExecProvider
-		if config.BearerToken == "" && config.BearerTokenFile == "" && config.ExecProvider == nil {
-			return nil, usageErrorf("the kubeconfig has no token to be known by: give --token-file, for example with `kubectl create token`")
-		}
-	}
-	config.UserAgent = "assay/" + env.Version
-	client, err := rest.HTTPClientFor(config)
-	if err != nil {
-		return nil, fmt.Errorf("make a client of the hub: %w", err)
-	}
-	client.Timeout = hubTimeout
-	return client, nil
-}
-
 // violations are all pages.
-func (f *getFlags) violations(ctx context.Context, client *http.Client) ([]api.Violation, error) {
+func (f *getFlags) violations(ctx context.Context, client *hubClient) ([]api.Violation, error) {
 	query := url.Values{}
 	for name, values := range f.filters {
 		for _, value := range *values {
@@ -199,7 +158,7 @@ func (f *getFlags) violations(ctx context.Context, client *http.Client) ([]api.V
 			Items []api.Violation `json:"items"`
 			Next  string          `json:"next"`
 		}
-		if err := askHub(ctx, client, strings.TrimSuffix(f.hub, "/")+"/v1/violations?"+query.Encode(), &answer); err != nil {
+		if err := client.ask(ctx, "/v1/violations?"+query.Encode(), &answer); err != nil {
 			return nil, err
 		}
 		all = append(all, answer.Items...)
@@ -208,45 +167,6 @@ func (f *getFlags) violations(ctx context.Context, client *http.Client) ([]api.V
 		}
 		query.Set("cursor", answer.Next)
 	}
-}
-
-// maxHubAnswer bounds what is read of one answer.
-const maxHubAnswer = 64 << 20
-
-func askHub(ctx context.Context, client *http.Client, address string, answer any) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return fmt.Errorf("ask the hub: %w", err)
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return fmt.Errorf("ask the hub: %w", err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxHubAnswer))
-	if err != nil {
-		return fmt.Errorf("read the hub's answer: %w", err)
-	}
-	if response.StatusCode != http.StatusOK {
-		var problem struct {
-			Detail string `json:"detail"`
-			Errors []struct {
-				Message  string `json:"message"`
-				Location string `json:"location"`
-			} `json:"errors"`
-		}
-		if json.Unmarshal(body, &problem) != nil || problem.Detail == "" {
-			problem.Detail = words.OneLine(string(body), maxTrouble)
-		}
-		for _, e := range problem.Errors {
-			problem.Detail += "; " + strings.TrimPrefix(e.Location, "query.") + ": " + e.Message
-		}
-		return errors.New("the hub answered " + response.Status + ": " + words.OneLine(problem.Detail, maxTrouble))
-	}
-	if err := json.Unmarshal(body, answer); err != nil {
-		return fmt.Errorf("read the hub's answer: %w", err)
-	}
-	return nil
 }
 
 // violationsTable is made as kubectl's: a header, and a line for each.

@@ -2,14 +2,17 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/assay-gitops/assay/internal/hub"
 	"github.com/assay-gitops/assay/internal/hub/auth"
+	"github.com/assay-gitops/assay/internal/hub/live"
 )
 
 func newHub(env *Env) *cobra.Command {
@@ -34,8 +37,14 @@ a namespace or in all.`,
   assay hub --data-dir /data --listen :8443 --cert-dir /certs --cluster production`,
 		Args: noArguments,
 		RunE: func(command *cobra.Command, _ []string) error {
-			var err error
-			if o.Client, err = cluster.client(env); err != nil {
+			config, err := cluster.config(env)
+			if err != nil {
+				return err
+			}
+			if o.Client, err = kubernetes.NewForConfig(config); err != nil {
+				return fmt.Errorf("make a client: %w", err)
+			}
+			if o.Objects, err = live.Reader(config); err != nil {
 				return err
 			}
 			if o.Keep < time.Hour {

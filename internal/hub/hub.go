@@ -14,9 +14,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/assay-gitops/assay/internal/hub/api"
 	"github.com/assay-gitops/assay/internal/hub/auth"
+	"github.com/assay-gitops/assay/internal/hub/live"
 	"github.com/assay-gitops/assay/internal/hub/store"
 	"github.com/assay-gitops/assay/internal/hub/store/sqlite"
 	"github.com/assay-gitops/assay/internal/kube/certs"
@@ -33,8 +35,9 @@ type Options struct {
 	Dir string
 	// Keep is how long results are kept, and violations that are not open any more.
 	Keep time.Duration
-	// Client of the hub's own cluster, Cluster the name of that.
+	// Client of the hub's own cluster, Objects what reads policies and workspaces in it, Cluster its name.
 	Client  kubernetes.Interface
+	Objects client.Reader
 	Cluster string
 	// Agents, AgentTokens and Users are those of auth.Options.
 	Agents             []string
@@ -68,7 +71,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("setting up authentication: %w", err)
 	}
-	handler, err := api.New(api.Options{Store: kept, Auth: who, Logger: o.Logger, Version: o.Version})
+	handler, err := api.New(api.Options{Store: kept, Auth: who, Live: live.New(o.Cluster, o.Objects, time.Now), Logger: o.Logger, Version: o.Version})
 	if err != nil {
 		return fmt.Errorf("setting up the API: %w", err)
 	}

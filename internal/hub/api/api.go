@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/assay-gitops/assay/internal/hub/auth"
+	"github.com/assay-gitops/assay/internal/hub/live"
 	"github.com/assay-gitops/assay/internal/hub/store"
 )
 
@@ -19,6 +20,8 @@ import (
 type Options struct {
 	Store store.Store
 	Auth  *auth.Auth
+	// Live is what the hub's own cluster holds now.
+	Live *live.Cluster
 	// Logger gets a line for each request, and the causes of failures; nil logs nothing.
 	Logger *slog.Logger
 	// Version of Assay, for the document.
@@ -40,6 +43,7 @@ const DefaultRate = 20
 type service struct {
 	store   store.Store
 	auth    *auth.Auth
+	live    *live.Cluster
 	logger  *slog.Logger
 	now     func() time.Time
 	metrics *metrics
@@ -51,8 +55,8 @@ type service struct {
 // New makes the handler of all the API's paths: /v1/…, /openapi.json, /docs, /healthz, /readyz and /metrics. What is not there is answered
 // as such, so it may be the handler of everything.
 func New(o Options) (http.Handler, error) {
-	if o.Store == nil || o.Auth == nil {
-		return nil, errors.New("making the hub's API: it needs a store and an authentication")
+	if o.Store == nil || o.Auth == nil || o.Live == nil {
+		return nil, errors.New("making the hub's API: it needs a store, an authentication and a cluster")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -71,7 +75,7 @@ func New(o Options) (http.Handler, error) {
 		return nil, err
 	}
 	s := &service{
-		store: o.Store, auth: o.Auth, logger: o.Logger, now: o.Now, metrics: metrics,
+		store: o.Store, auth: o.Auth, live: o.Live, logger: o.Logger, now: o.Now, metrics: metrics,
 		intakes: make(chan struct{}, parallelIntakes), exports: make(chan struct{}, parallelExports),
 	}
 	mux := http.NewServeMux()
@@ -80,6 +84,10 @@ func New(o Options) (http.Handler, error) {
 	s.registerViolations()
 	s.registerCounts()
 	s.registerExport()
+	s.registerPolicies()
+	s.registerSets()
+	s.registerWorkspaces()
+	s.registerStandards()
 	s.registerProbes(mux, o.Metrics)
 	if err := s.registerDocument(mux); err != nil {
 		return nil, err

@@ -19,6 +19,7 @@ import (
 
 	"github.com/assay-gitops/assay/internal/hub/auth"
 	"github.com/assay-gitops/assay/internal/hub/auth/authtest"
+	"github.com/assay-gitops/assay/internal/hub/live"
 	"github.com/assay-gitops/assay/internal/hub/store"
 	"github.com/assay-gitops/assay/internal/hub/store/sqlite"
 	"github.com/assay-gitops/assay/internal/hub/store/storetest"
@@ -79,6 +80,12 @@ func newBed(t testing.TB, change ...func(*Options)) *bed {
 	b.cluster.Allow(
 		authtest.Grant{Name: "tenant", Verbs: []string{"list", "get"}, Namespaces: []string{"shop", "empty"}},
 		authtest.Grant{Name: "platform", Verbs: []string{"list", "get"}},
+		authtest.Grant{Name: "tenant", Resource: "workspaces", Verbs: []string{"list", "get"}, Namespaces: []string{"shop", "empty"}},
+		authtest.Grant{Name: "platform", Resource: "workspaces", Verbs: []string{"list", "get"}},
+		authtest.Grant{Name: "platform", Resource: "policies", Verbs: []string{"list", "get"}},
+		authtest.Grant{Name: "platform", Resource: "policysets", Verbs: []string{"list", "get"}},
+		authtest.Grant{Name: "platform", Resource: "policyconfigs", Verbs: []string{"list", "get"}},
+		authtest.Grant{Name: "platform", Resource: "policyexceptions", Verbs: []string{"list", "get"}},
 	)
 	tokens := filepath.Join(t.TempDir(), "tokens.yaml")
 	if err := os.WriteFile(tokens, fmt.Appendf(nil, "- {cluster: %s-cluster, sha256: %s}\n", foreign, sum(farAgent)), 0o600); err != nil {
@@ -92,7 +99,7 @@ func newBed(t testing.TB, change ...func(*Options)) *bed {
 	if b.store, err = sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{Logger: logger, Now: now}); err != nil {
 		t.Fatal(err)
 	}
-	options := Options{Store: b.store, Auth: who, Logger: logger, Version: "1.2.3", Now: now, Rate: -1}
+	options := Options{Store: b.store, Auth: who, Live: live.New("here", clusterObjects(t), now), Logger: logger, Version: "1.2.3", Now: now, Rate: -1}
 	for _, c := range change {
 		c(&options)
 	}

@@ -27,6 +27,7 @@ type contextKey int
 
 const (
 	scopeKey contextKey = iota
+	requestKey
 	clusterKey
 	noteKey
 )
@@ -50,7 +51,7 @@ func (s *service) forReadersOf(resource auth.Resource, verb auth.Verb, op huma.O
 			return
 		}
 		note(ctx.Context()).who = reader.Name
-		next(huma.WithValue(ctx, scopeKey, reader.Scope))
+		next(huma.WithValue(huma.WithValue(ctx, scopeKey, reader.Scope), requestKey, request))
 	}, s.strictQuery)
 	return op
 }
@@ -78,6 +79,16 @@ func (s *service) forAgents(op huma.Operation) huma.Operation {
 func scopeOf(ctx context.Context) store.Scope {
 	scope, _ := ctx.Value(scopeKey).(store.Scope)
 	return scope
+}
+
+// alsoSees is what the reader may list of another resource; false is nothing, or that it could not be found out.
+func (s *service) alsoSees(ctx context.Context, resource auth.Resource) (store.Scope, bool) {
+	request, ok := ctx.Value(requestKey).(*http.Request)
+	if !ok {
+		return store.Scope{}, false
+	}
+	reader, err := s.auth.Reader(request.WithContext(ctx), auth.List, resource)
+	return reader.Scope, err == nil
 }
 
 // strictQuery refuses what would be left out of the question without a word: a misspelt filter must not answer with everything.

@@ -1,0 +1,139 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/assay-gitops/assay/internal/hub/live"
+	"github.com/assay-gitops/assay/internal/words"
+)
+
+// ListError is what a list could not be made of.
+type ListError struct {
+	ClusterName string `json:"clusterName"`
+	Message     string `json:"message"`
+}
+
+// Listed is what all lists of the cluster's objects say beside them. The names are those of the service that was there before, whose clients
+// page by them.
+type Listed struct {
+	Total         int         `json:"total" doc:"How many there are on all pages."`
+	NextPageToken string      `json:"nextPageToken,omitempty" doc:"The cursor of the next page; not there on the last one."`
+	Errors        []ListError `json:"errors" nullable:"false" doc:"What could not be read. The list is then what was there when it could be read last."`
+}
+
+// Paging is which part of a list is wanted.
+type Paging struct {
+	Limit     int    `query:"limit" minimum:"1" maximum:"1000" default:"500" doc:"How many at most."`
+	Cursor    string `query:"cursor" maxLength:"2000" doc:"nextPageToken of the page before."`
+	PageSize  int    `query:"pagination.pageSize" minimum:"0" maximum:"1000" deprecated:"true" doc:"limit, as old clients say it."`
+	PageToken string `query:"pagination.pageToken" maxLength:"2000" deprecated:"true" doc:"cursor, as old clients say it."`
+}
+
+// InCluster names the cluster that is asked about.
+type InCluster struct {
+	ClusterName string `query:"clusterName" maxLength:"253" doc:"The hub's own cluster, which is the only one that it reads; that one when it is not given."`
+}
+
+// other is the answer to who asks about a cluster that the hub does not read.
+func (s *service) other(cluster string) error {
+	if cluster == "" || cluster == s.live.Name {
+		return nil
+	}
+	return huma.Error404NotFound(fmt.Sprintf("cluster %s not found: the hub reads the objects of its own cluster, %s, and knows of others what their agents send", cluster, s.live.Name))
+}
+
+// errCursor is a cursor of another list.
+var errCursor = huma.Error400BadRequest("the cursor is not of this list: begin again without one, and keep the filters the same from page to page")
+
+// page is the part of a list, sorted by name, that is wanted; next is empty on the last one.
+func page[T any](items []T, p Paging, name func(*T) string) (part []T, next string, err error) {
+	limit, cursor := p.Limit, p.Cursor
+	if p.PageSize > 0 {
+		limit = p.PageSize
+	}
+	if cursor == "" {
+		cursor = p.PageToken
+	}
+	from := 0
+	if cursor != "" {
+		after, err := base64.RawURLEncoding.DecodeString(cursor)
+		if err != nil {
+			return nil, "", errCursor
+		}
+		found := false
+		from, found = slices.BinarySearchFunc(items, string(after), func(item T, after string) int { return strings.Compare(name(&item), after) })
+		if found {
+			from++
+		}
+	}
+	part = items[from:]
+	if len(part) > limit {
+		part = part[:limit]
+		next = base64.RawURLEncoding.EncodeToString([]byte(name(&part[limit-1])))
+	}
+	return part, next, nil
+}
+
+// unread is what a list says of an error that came with it, or the problem when there is nothing to show.
+func (s *service) unread(ctx context.Context, doing string, anything bool, err error) ([]ListError, error) {
+	switch {
+	case err == nil:
+		return []ListError{}, nil
+	case errors.Is(err, live.ErrNotInstalled):
+		return []ListError{{s.live.Name, err.Error()}}, nil
+	case ctx.Err() != nil:
+		return nil, s.problem(ctx, doing, ctx.Err())
+	}
+	s.logger.ErrorContext(ctx, "the hub's cluster could not be read", "doing", doing, "error", err, "request", requestID(ctx))
+	if !anything {
+		return nil, s.unreadable()
+	}
+	return []ListError{{s.live.Name, "the cluster could not be read; this is what was there when it could be last"}}, nil
+}
+
+// unreadable is the answer when the cluster cannot be read and nothing is known of it.
+func (s *service) unreadable() error {
+	return after(huma.Error503ServiceUnavailable("the API server of cluster "+s.live.Name+" could not be asked; try again in a moment"), busyFor)
+}
+
+// State is what the agent says of an object.
+type State struct {
+	Ready   string `json:"ready" enum:"True,False,Unknown" doc:"Whether the agent works by it."`
+	Message string `json:"message,omitempty" doc:"Why not, or what is to be known of it."`
+}
+
+func stateOf(conditions []metav1.Condition) State {
+	for i := range conditions {
+		if c := &conditions[i]; c.Type == "Ready" {
+			return State{string(c.Status), words.OneLine(c.Message, maxFault)}
+		}
+	}
+	return State{Ready: string(metav1.ConditionUnknown), Message: "no agent has said anything about it"}
+}
+
+// has tells whether one of the values is among those wanted, or none is.
+func has[S ~string](wanted []string, values ...S) bool {
+	return len(wanted) == 0 || slices.ContainsFunc(values, func(v S) bool { return slices.Contains(wanted, string(v)) })
+}
+
+// orEmpty is a list that is [] where there is nothing in it.
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+// reading describes an operation that reads the cluster.
+func reading(id, path, tag, summary, description string) huma.Operation {
+	return huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Tags: []string{tag}, Summary: summary, Description: description}
+}
