@@ -43,3 +43,7 @@ func TestTheHubAsksTheClusterWhoSomebodyIs(t *testing.T) {
 func TestTheHubReadsTheCluster(t *testing.T) {
 	testRoom(t, "internal/hub/live", "^TestCluster")
 }
+
+func TestTheHubReadsTheEventsOfOldAgents(t *testing.T) {
+	testRoom(t, "internal/hub/events", "^TestCluster")
+}

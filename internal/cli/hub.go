@@ -66,6 +66,7 @@ a namespace or in all.`,
 		f.StringArrayVar(&o.Agents, "agent", []string{auth.DefaultAgent}, "`namespace:name` of the ServiceAccount of the agent in the hub's own cluster; repeatable")
 		f.StringVar(&o.AgentTokens, "agent-tokens", "", "`file` of the registered tokens of agents in other clusters")
 		f.StringVar(&o.Users, "users", "", "`file` of names and bcrypt hashes of people without a token of the cluster")
+		f.BoolVar(&o.ReadEvents, "read-events", false, "keep what Kubernetes events of the Weave Policy Agent in the hub's own cluster say, which are gone after an hour; docs/hub.md says whom it makes you trust")
 		f.DurationVar(&o.Keep, "keep", 90*24*time.Hour, "how `long` results are kept, and violations that are not open any more")
 	})
 	section(command, "Cluster", cluster.connection)

@@ -12,12 +12,14 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/assay-gitops/assay/internal/hub/api"
 	"github.com/assay-gitops/assay/internal/hub/auth"
+	"github.com/assay-gitops/assay/internal/hub/events"
 	"github.com/assay-gitops/assay/internal/hub/live"
 	"github.com/assay-gitops/assay/internal/hub/store"
 	"github.com/assay-gitops/assay/internal/hub/store/sqlite"
@@ -42,8 +44,10 @@ type Options struct {
 	// Agents, AgentTokens and Users are those of auth.Options.
 	Agents             []string
 	AgentTokens, Users string
-	Version            string
-	Logger             *slog.Logger
+	// ReadEvents keeps what the events of the Weave Policy Agent in the hub's own cluster say.
+	ReadEvents bool
+	Version    string
+	Logger     *slog.Logger
 	// Serving is told the address when it is listened on; may be nil.
 	Serving func(net.Addr)
 }
@@ -71,9 +75,19 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("setting up authentication: %w", err)
 	}
-	handler, err := api.New(api.Options{Store: kept, Auth: who, Live: live.New(o.Cluster, o.Objects, time.Now), Logger: o.Logger, Version: o.Version})
+	metrics := prometheus.NewRegistry()
+	handler, err := api.New(api.Options{
+		Store: kept, Auth: who, Live: live.New(o.Cluster, o.Objects, time.Now), Logger: o.Logger, Version: o.Version, Metrics: metrics,
+	})
 	if err != nil {
 		return fmt.Errorf("setting up the API: %w", err)
+	}
+	var reader *events.Reader
+	if o.ReadEvents {
+		reader, err = events.New(events.Options{Client: o.Client, Cluster: o.Cluster, Store: kept, Logger: o.Logger, Metrics: metrics})
+		if err != nil {
+			return fmt.Errorf("setting up the reading of events: %w", err)
+		}
 	}
 	server := api.NewServer(handler, o.Logger)
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.Listen)
@@ -94,6 +108,9 @@ func Run(ctx context.Context, o Options) (err error) {
 		o.Serving(listener.Addr())
 	}
 	group.Go(func() error { return serve(ctx, server, listener) })
+	if reader != nil {
+		group.Go(func() error { reader.Run(ctx); return nil })
+	}
 	group.Go(func() error { forget(ctx, kept, o.Keep, o.Logger); return nil })
 	return group.Wait() //nolint:wrapcheck // each says what it did
 }

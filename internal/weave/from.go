@@ -181,3 +181,29 @@ func hide(value any) any {
 	}
 	return shown
 }
+
+// Mask hides in a document that another agent made what From would not have put into it: see Manifest. The manifest is not changed,
+// but replaced.
+func (v *PolicyValidation) Mask() {
+	content := maps.Clone(v.Entity.Manifest)
+	if content == nil {
+		content = map[string]any{}
+	}
+	// Both are asked, as a manifest may lack what it is or claim to be something else.
+	if named := (&policy.Object{Content: map[string]any{"apiVersion": v.Entity.APIVersion, "kind": v.Entity.Kind}}); isSecret(named) {
+		content["apiVersion"], content["kind"] = v.Entity.APIVersion, v.Entity.Kind
+	}
+	object := &policy.Object{Content: content}
+	if v.Entity.Manifest != nil {
+		v.Entity.Manifest = Manifest(object)
+	}
+	if !isSecret(object) {
+		return
+	}
+	for i := range v.Occurrences {
+		o := &v.Occurrences[i]
+		if o.RecommendedValue != nil && (o.ViolatingKey == nil || !isPublic(*o.ViolatingKey)) {
+			o.RecommendedValue = hidden
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/validation"
 
+	"github.com/assay-gitops/assay/internal/sink"
 	"github.com/assay-gitops/assay/internal/weave"
 	"github.com/assay-gitops/assay/internal/words"
 )
@@ -24,7 +25,10 @@ var statuses = map[string]string{
 // others. Code and targets of policies are not in events. The object is the one that was judged, also when the event is about
 // the Flux object that applies it. Numbers in what is of any type are json.Number.
 func Decode(event *corev1.Event) (weave.PolicyValidation, error) {
-	v, err := decode(event)
+	v, unread, err := Read(event)
+	if err == nil && len(unread) > 0 {
+		err = unread[0].Err
+	}
 	if err != nil {
 		return weave.PolicyValidation{}, fmt.Errorf("reading a policy's result from the event %s/%s: %w",
 			words.OneLine(event.Namespace, maxShort), words.OneLine(event.Name, maxShort), err)
@@ -32,16 +36,25 @@ func Decode(event *corev1.Event) (weave.PolicyValidation, error) {
 	return v, nil
 }
 
-func decode(event *corev1.Event) (weave.PolicyValidation, error) {
+// Unread is an annotation that is not what it should be.
+type Unread struct {
+	Annotation string
+	// Err may quote what the annotation says.
+	Err error
+}
+
+// Read is Decode for who would rather have a part than nothing: what annotations that cannot be read are about has its zero
+// value, or the one of an event without them.
+func Read(event *corev1.Event) (v weave.PolicyValidation, unread []Unread, err error) {
 	labels, annotations := event.Labels, event.Annotations
 	status, known := statuses[event.Reason]
 	if !known || annotations[keyPolicyID] == "" {
-		return weave.PolicyValidation{}, errors.New("it is not an event of a policy agent, which has a reason such as PolicyViolation and the annotation policy_id")
+		return v, nil, errors.New("it is not an event of a policy agent, which has a reason such as PolicyViolation and the annotation policy_id")
 	}
 	if size(annotations) > validation.TotalAnnotationSizeLimitB {
-		return weave.PolicyValidation{}, errors.New("its annotations are larger than the API server takes")
+		return v, nil, errors.New("its annotations are larger than the API server takes")
 	}
-	v := weave.PolicyValidation{
+	v = weave.PolicyValidation{
 		ID: labels[LabelID], AccountID: annotations[keyAccount], ClusterID: annotations[keyCluster],
 		Policy: weave.Policy{
 			ID: annotations[keyPolicyID], Name: annotations[keyPolicyName], Category: annotations[keyCategory],
@@ -61,30 +74,30 @@ func decode(event *corev1.Event) (weave.PolicyValidation, error) {
 			v.Policy.Tags = append(v.Policy.Tags, tag)
 		}
 	}
-	var err error
+	note := func(annotation string, err error) {
+		if err != nil {
+			unread = append(unread, Unread{annotation, err})
+		}
+	}
 	// Agents that wrote modes instead knew no policies that only warn.
-	if v.Policy.Enforce, err = boolean(annotations, keyEnforce, true); err != nil {
-		return v, err
-	}
-	if v.Enforced, err = boolean(annotations, AnnotationEnforced, v.Policy.Enforce); err != nil {
-		return v, err
-	}
-	if v.Policy.Standards, err = list[weave.Standard](annotations, keyStandards); err != nil {
-		return v, err
-	}
+	v.Policy.Enforce, err = boolean(annotations, keyEnforce, true)
+	note(keyEnforce, err)
+	v.Enforced, err = boolean(annotations, AnnotationEnforced, v.Policy.Enforce)
+	note(AnnotationEnforced, err)
+	v.Policy.Standards, err = list[weave.Standard](annotations, keyStandards)
+	note(keyStandards, err)
 	for i := range v.Policy.Standards {
 		if v.Policy.Standards[i].Controls == nil {
 			v.Policy.Standards[i].Controls = []string{}
 		}
 	}
-	if v.Policy.Parameters, err = list[weave.Parameter](annotations, keyParameters); err != nil {
-		return v, err
-	}
-	if v.Occurrences, err = list[weave.Occurrence](annotations, keyOccurrences); err != nil {
-		return v, err
-	}
+	v.Policy.Parameters, err = list[weave.Parameter](annotations, keyParameters)
+	note(keyParameters, err)
+	v.Occurrences, err = list[weave.Occurrence](annotations, keyOccurrences)
+	note(keyOccurrences, err)
 	v.Entity, err = entity(event)
-	return v, err
+	note(keyManifest, err)
+	return v, unread, nil
 }
 
 func boolean(annotations map[string]string, key string, otherwise bool) (bool, error) {
@@ -94,7 +107,7 @@ func boolean(annotations map[string]string, key string, otherwise bool) (bool, e
 	}
 	value, err := strconv.ParseBool(text)
 	if err != nil {
-		return false, fmt.Errorf("its annotation %s is %q, which is neither true nor false", key, words.OneLine(text, 40))
+		return otherwise, fmt.Errorf("its annotation %s is %q, which is neither true nor false", key, words.OneLine(text, 40))
 	}
 	return value, nil
 }
@@ -106,7 +119,7 @@ func list[T any](annotations map[string]string, key string) ([]T, error) {
 		return items, nil
 	}
 	if err := unmarshal(annotations[key], &items); err != nil {
-		return nil, fmt.Errorf("its annotation %s is not the JSON of a list: %w", key, err)
+		return []T{}, fmt.Errorf("its annotation %s is not the JSON of a list: %w", key, err)
 	}
 	if items == nil {
 		return []T{}, nil
@@ -129,6 +142,7 @@ func entity(event *corev1.Event) (weave.Entity, error) {
 		return e, nil
 	}
 	if err := unmarshal(event.Annotations[keyManifest], &e.Manifest); err != nil {
+		e.Manifest = nil
 		return e, fmt.Errorf("its annotation %s is not the JSON of an object: %w", keyManifest, err)
 	}
 	metadata, _ := e.Manifest["metadata"].(map[string]any)
@@ -159,4 +173,20 @@ func unmarshal(text string, into any) error {
 		return errors.New("something follows the value")
 	}
 	return nil
+}
+
+// Owner is the Flux object that an event is about in place of the object that it applies; false when the event is about the
+// object itself. The apiVersion of such an owner is the group only.
+func Owner(event *corev1.Event) (sink.App, bool) {
+	about := &event.InvolvedObject
+	if group, flux := groups[about.Kind]; !flux || about.APIVersion != group {
+		return sink.App{}, false
+	}
+	return sink.App{Kind: about.Kind, Namespace: about.Namespace, Name: about.Name, Revision: event.Annotations[AnnotationRevision]}, true
+}
+
+// IsOurs tells whether this agent wrote an event, and not the Weave Policy Agent: the end of its name follows from the ID.
+func IsOurs(event *corev1.Event) bool {
+	id := event.Labels[LabelID]
+	return id != "" && strings.HasSuffix(event.Name, suffix(id))
 }

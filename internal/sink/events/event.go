@@ -243,8 +243,13 @@ func name(entity, id string) string {
 	if entity == "" {
 		entity = "object"
 	}
+	return entity + suffix(id)
+}
+
+// suffix ends the name of the event of a result.
+func suffix(id string) string {
 	sum := sha256.Sum256([]byte(id))
-	return entity + "." + hex.EncodeToString(sum[:8])
+	return "." + hex.EncodeToString(sum[:8])
 }
 
 func labelValue(s string) string {
