@@ -19,6 +19,7 @@ import (
 
 	"github.com/assay-gitops/assay/internal/hub/api"
 	"github.com/assay-gitops/assay/internal/hub/auth"
+	"github.com/assay-gitops/assay/internal/hub/changes"
 	"github.com/assay-gitops/assay/internal/hub/events"
 	"github.com/assay-gitops/assay/internal/hub/live"
 	"github.com/assay-gitops/assay/internal/hub/store"
@@ -64,9 +65,13 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := o.check(); err != nil {
 		return err
 	}
-	kept, err := sqlite.Open(ctx, o.Dir, sqlite.Options{})
+	database, err := sqlite.Open(ctx, o.Dir, sqlite.Options{})
 	if err != nil {
 		return fmt.Errorf("opening the store in %s: %w", o.Dir, err)
+	}
+	kept, err := changes.New(database, changes.Options{Logger: o.Logger})
+	if err != nil {
+		return errors.Join(err, database.Close())
 	}
 	defer func() { err = errors.Join(err, kept.Close()) }()
 	who, err := auth.New(auth.Options{

@@ -12,12 +12,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/assay-gitops/assay/internal/hub/auth"
+	"github.com/assay-gitops/assay/internal/hub/changes"
 	"github.com/assay-gitops/assay/internal/hub/live"
 	"github.com/assay-gitops/assay/internal/hub/store"
 )
 
 // Options say what the API works with.
 type Options struct {
+	// Store is asked. When it is a changes.Store, what is added to it elsewhere is told to those who follow changes as well.
 	Store store.Store
 	Auth  *auth.Auth
 	// Live is what the hub's own cluster holds now.
@@ -34,6 +36,9 @@ type Options struct {
 	Rate float64
 	// TrustedProxies are believed about whom they speak for, in X-Forwarded-For.
 	TrustedProxies []netip.Prefix
+
+	// pace of streams; zero is the usual one.
+	pace pace
 }
 
 // DefaultRate is the requests a second of a client. A page of a user interface makes some ten at once; a client may make ten seconds' worth.
@@ -50,11 +55,25 @@ type service struct {
 	api     huma.API
 	// intakes and exports are turns: each takes memory, or a long time.
 	intakes, exports chan struct{}
+	// changes is the store, as those follow it who have one of the streams.
+	changes *changes.Store
+	streams streams
+	pace    pace
+	limiter *limiter
 }
+
+// Handler is the API. Its End ends streams of changes, which would go on otherwise; all else is answered still.
+type Handler struct {
+	http.Handler
+	changes *changes.Store
+}
+
+// End ends streams.
+func (h *Handler) End() { h.changes.End() }
 
 // New makes the handler of all the API's paths: /v1/…, /openapi.json, /docs, /healthz, /readyz and /metrics. What is not there is answered
 // as such, so it may be the handler of everything.
-func New(o Options) (http.Handler, error) {
+func New(o Options) (*Handler, error) {
 	if o.Store == nil || o.Auth == nil || o.Live == nil {
 		return nil, errors.New("making the hub's API: it needs a store, an authentication and a cluster")
 	}
@@ -70,18 +89,30 @@ func New(o Options) (http.Handler, error) {
 	if o.Rate == 0 {
 		o.Rate = DefaultRate
 	}
+	if o.pace == (pace{}) {
+		o.pace = usualPace()
+	}
+	followed, ok := o.Store.(*changes.Store)
+	if !ok {
+		var err error
+		if followed, err = changes.New(o.Store, changes.Options{Logger: o.Logger}); err != nil {
+			return nil, err
+		}
+	}
 	metrics, err := newMetrics(o.Metrics, o.Store)
 	if err != nil {
 		return nil, err
 	}
 	s := &service{
-		store: o.Store, auth: o.Auth, live: o.Live, logger: o.Logger, now: o.Now, metrics: metrics,
+		store: followed, auth: o.Auth, live: o.Live, logger: o.Logger, now: o.Now, metrics: metrics,
 		intakes: make(chan struct{}, parallelIntakes), exports: make(chan struct{}, parallelExports),
+		changes: followed, streams: streams{each: map[string]int{}}, pace: o.pace, limiter: newLimiter(o.Rate, o.Now, o.TrustedProxies),
 	}
 	mux := http.NewServeMux()
 	s.api = humago.New(mux, document(o.Version))
 	s.registerIntake()
 	s.registerViolations()
+	s.registerChanges()
 	s.registerCounts()
 	s.registerExport()
 	s.registerPolicies()
@@ -93,7 +124,11 @@ func New(o Options) (http.Handler, error) {
 		return nil, err
 	}
 	registerNothing(mux)
-	return s.around(mux, newLimiter(o.Rate, o.Now, o.TrustedProxies))
+	handler, err := s.around(mux)
+	if err != nil {
+		return nil, err
+	}
+	return &Handler{handler, followed}, nil
 }
 
 // document is the beginning of the OpenAPI document. Its paths are served by registerDocument.
@@ -129,14 +164,16 @@ const (
 	maxHeader = 64 << 10
 )
 
-// NewServer is a server for the handler with the limits that it counts on. Its caller sets an address or gives it a listener. There is
+// NewServer is a server for the handler with the limits that it counts on, which ends streams when it is shut down. Its caller sets an address or gives it a listener. There is
 // no timeout for writing: an export takes as long as it takes, and the handler bounds all else.
-func NewServer(handler http.Handler, logger *slog.Logger) *http.Server {
-	return &http.Server{
+func NewServer(handler *Handler, logger *slog.Logger) *http.Server {
+	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
+	server.RegisterOnShutdown(handler.End)
+	return server
 }

@@ -37,7 +37,7 @@ func note(ctx context.Context) *notes {
 func requestID(ctx context.Context) string { return note(ctx).id }
 
 // around puts around the operations what all of them need; what is named first is outermost.
-func (s *service) around(mux *http.ServeMux, limiter *limiter) (http.Handler, error) {
+func (s *service) around(mux *http.ServeMux) (http.Handler, error) {
 	inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n := note(r.Context())
 		// The pattern is known when the operation is over, also when it did not end well.
@@ -49,7 +49,15 @@ func (s *service) around(mux *http.ServeMux, limiter *limiter) (http.Handler, er
 	if err != nil {
 		return nil, fmt.Errorf("making the compression of answers: %w", err)
 	}
-	return s.watched(limiter, secured(limiter.limited(compress(revalidated(bounded(inner)))))), nil
+	whole := compress(revalidated(bounded(inner)))
+	return s.watched(s.limiter, secured(s.limiter.limited(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == changesPath {
+			// Events are not to wait for enough of them to be compressed.
+			bounded(inner).ServeHTTP(w, r)
+			return
+		}
+		whole.ServeHTTP(w, r)
+	})))), nil
 }
 
 // watched logs and counts requests, and turns a panic into an answer.
@@ -127,7 +135,7 @@ func (w *seenWriter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Flush is for exports.
+// Flush is for exports and streams.
 func (w *seenWriter) Flush() {
 	if flusher, ok := w.ResponseWriter.(http.Flusher); ok {
 		flusher.Flush()
@@ -154,7 +162,7 @@ func secured(next http.Handler) http.Handler {
 	})
 }
 
-// bounded ends what takes too long. An export and what agents send have times of their own.
+// bounded ends what takes too long. An export, a stream of changes and what agents send have times of their own.
 func bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
@@ -166,7 +174,7 @@ func bounded(next http.Handler) http.Handler {
 			writeProblem(w, http.StatusBadRequest, "this request has a body, and only POST "+intakePath+" takes one")
 			return
 		}
-		if r.URL.Path != exportPath {
+		if r.URL.Path != exportPath && r.URL.Path != changesPath {
 			ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 			defer cancel()
 			r = r.WithContext(ctx)

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,7 +46,9 @@ type bed struct {
 	store   *sqlite.Store
 	log     *safeBuffer
 	cluster *authtest.Server
-	handler http.Handler
+	handler *Handler
+	// ahead is how far the clock is that rights are believed by, in nanoseconds.
+	ahead atomic.Int64
 }
 
 // safeBuffer is a log that is written while it is read.
@@ -92,7 +95,7 @@ func newBed(t testing.TB, change ...func(*Options)) *bed {
 		t.Fatal(err)
 	}
 	logger := slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	who, err := auth.New(auth.Options{Client: b.cluster.Client(t), Cluster: "here", AgentTokens: tokens, Logger: logger})
+	who, err := auth.New(auth.Options{Client: b.cluster.Client(t), Cluster: "here", AgentTokens: tokens, Logger: logger, Now: func() time.Time { return time.Now().Add(time.Duration(b.ahead.Load())) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +220,11 @@ func (b *bed) send(t testing.TB, method, token, path, body string, headers ...st
 	if err != nil {
 		t.Fatal(err)
 	}
-	content, err := io.ReadAll(response.Body)
+	answered := io.Reader(response.Body)
+	if response.Header.Get("Content-Type") == "text/event-stream" {
+		answered = &beginning{reader: answered} // it has no end
+	}
+	content, err := io.ReadAll(answered)
 	if closeErr := response.Body.Close(); err == nil {
 		err = closeErr
 	}
@@ -225,6 +232,21 @@ func (b *bed) send(t testing.TB, method, token, path, body string, headers ...st
 		t.Fatal(err)
 	}
 	return answer{response.StatusCode, response.Header, string(content)}
+}
+
+// beginning of a stream is what has come when a whole event has.
+type beginning struct {
+	reader io.Reader
+	seen   []byte
+}
+
+func (b *beginning) Read(p []byte) (int, error) {
+	if bytes.Contains(b.seen, []byte("\n\n")) {
+		return 0, io.EOF
+	}
+	n, err := b.reader.Read(p)
+	b.seen = append(b.seen, p[:n]...)
+	return n, err
 }
 
 // ask is get of an answer that is JSON.

@@ -16,6 +16,9 @@ const statsTimeout = 5 * time.Second
 type metrics struct {
 	requests *prometheus.HistogramVec
 	results  *prometheus.CounterVec
+	// streams there are, and why others ended.
+	streams      prometheus.Gauge
+	streamsEnded *prometheus.CounterVec
 }
 
 func newMetrics(registry *prometheus.Registry, kept store.Store) (*metrics, error) {
@@ -27,8 +30,12 @@ func newMetrics(registry *prometheus.Registry, kept store.Store) (*metrics, erro
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "assay_hub_results_total", Help: "Results that agents sent: new ones, known ones that came again, and refused ones, which are all of a request.",
 		}, []string{"outcome"}),
+		streams: prometheus.NewGauge(prometheus.GaugeOpts{Name: "assay_hub_streams", Help: "Clients that follow changes."}),
+		streamsEnded: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "assay_hub_streams_ended_total", Help: "Streams of changes that ended: by the client, because it was slow or had no right any more, or by the hub's shutdown.",
+		}, []string{"reason"}),
 	}
-	for _, collector := range []prometheus.Collector{m.requests, m.results, newKeptCollector(kept)} {
+	for _, collector := range []prometheus.Collector{m.requests, m.results, m.streams, m.streamsEnded, newKeptCollector(kept)} {
 		if err := registry.Register(collector); err != nil {
 			return nil, fmt.Errorf("registering the metrics of the hub's API: %w", err)
 		}

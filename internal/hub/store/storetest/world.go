@@ -174,8 +174,12 @@ func testQueries(t *testing.T, s store.Store) {
 		}
 		var want []store.Violation
 		for i := range all {
-			if sees(q.Scope, &all[i]) && means(&q, &all[i]) {
+			meant := sees(q.Scope, &all[i]) && means(&q, &all[i])
+			if meant {
 				want = append(want, all[i])
+			}
+			if q.Means(&all[i]) != meant {
+				t.Fatalf("question %d: %+v\nalone it is said to mean %+v: %t", i, q, all[i], !meant)
 			}
 		}
 		slices.SortFunc(want, inOrder(page))
