@@ -34,7 +34,10 @@ a namespace or in all.`,
   curl -H "Authorization: Bearer $(kubectl create token reader)" http://127.0.0.1:8474/v1/violations
 
   # In a cluster, with a certificate
-  assay hub --data-dir /data --listen :8443 --cert-dir /certs --cluster production`,
+  assay hub --data-dir /data --listen :8443 --cert-dir /certs --cluster production
+
+  # A copy of its database, while it runs
+  assay hub backup --data-dir /data --output /data/backup.db`,
 		Args: noArguments,
 		RunE: func(command *cobra.Command, _ []string) error {
 			config, err := cluster.config(env)
@@ -70,5 +73,6 @@ a namespace or in all.`,
 		f.DurationVar(&o.Keep, "keep", 90*24*time.Hour, "how `long` results are kept, and violations that are not open any more")
 	})
 	section(command, "Cluster", cluster.connection)
+	command.AddCommand(newHubBackup(env))
 	return command
 }

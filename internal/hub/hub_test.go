@@ -45,7 +45,7 @@ func TestSecretsAreNotSentInClear(t *testing.T) {
 func TestAHubServesUntilItIsTold(t *testing.T) {
 	o := options(t)
 	o.ReadEvents = true // from a cluster that does not answer, which keeps nobody else waiting
-	for range 2 { // the second finds the database of the first
+	for range 2 {       // the second finds the database of the first
 		ctx, end := context.WithCancel(t.Context())
 		serving, ended := make(chan net.Addr, 1), make(chan error, 1)
 		o.Serving = func(a net.Addr) { serving <- a }

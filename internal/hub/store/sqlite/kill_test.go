@@ -3,9 +3,11 @@ package sqlite
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -127,6 +129,77 @@ func TestEveryAcknowledgedResultSurvivesKill9(t *testing.T) {
 		t.Errorf("%+v for %d batches, %v", days[0], found, err)
 	}
 	t.Logf("%d acknowledged, %d found", len(acknowledged), found)
+}
+
+// TestABackupIsWrittenWhileAnotherProcessAdds, and what was acknowledged before is in it. The store starts with it in the place of what it had.
+func TestABackupIsWrittenWhileAnotherProcessAdds(t *testing.T) {
+	ctx := context.Background()
+	dir, backups := t.TempDir(), t.TempDir()
+	if _, err := Backup(ctx, dir, filepath.Join(backups, "none")); !errors.Is(err, ErrNoStore) {
+		t.Errorf("of an empty folder: %v", err)
+	}
+	process := exec.Command(os.Args[0], "-test.run=^$")
+	process.Env = append(os.Environ(), victim+"="+dir, round+"=0")
+	out, err := process.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	var acknowledged []string
+	before := map[string]int{} // how many were acknowledged by file
+	for lines.Scan() && len(before) < 3 {
+		if strings.HasPrefix(lines.Text(), "error") {
+			t.Fatal(lines.Text())
+		}
+		acknowledged = append(acknowledged, lines.Text())
+		if len(acknowledged)%20 != 0 {
+			continue
+		}
+		path := filepath.Join(backups, strconv.Itoa(len(acknowledged)))
+		size, err := Backup(ctx, dir, path)
+		if err != nil || size == 0 {
+			t.Fatalf("%d bytes, %v", size, err)
+		}
+		if _, err := Backup(ctx, dir, path); !errors.Is(err, os.ErrExist) {
+			t.Errorf("a backup replaces what is there: %v", err)
+		}
+		before[path] = len(acknowledged)
+	}
+	if err := process.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = process.Wait()
+	if left, err := filepath.Glob(filepath.Join(backups, "*.partial")); err != nil || len(left) > 0 {
+		t.Errorf("%v is left, %v", left, err)
+	}
+	for path, n := range before {
+		for _, file := range []string{FileName, FileName + "-wal", FileName + "-shm"} {
+			if err := os.Remove(filepath.Join(dir, file)); err != nil && !errors.Is(err, os.ErrNotExist) {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Rename(path, filepath.Join(dir, FileName)); err != nil {
+			t.Fatal(err)
+		}
+		s := open(t, dir)
+		stats, err := s.Stats(ctx)
+		if err != nil || stats.Results%killBatch != 0 || stats.Results < n*killBatch || stats.Violations != stats.Results {
+			t.Errorf("%+v with %d acknowledged batches, %v", stats, n, err)
+		}
+		for _, name := range acknowledged[:n] {
+			if added, err := s.Add(ctx, "one", batchOf(name)); added != 0 || err != nil {
+				t.Errorf("%s was acknowledged, and %d of it are not in the backup, %v", name, added, err)
+			}
+		}
+		var check string
+		if err := s.readers.QueryRow(`PRAGMA integrity_check`).Scan(&check); err != nil || check != "ok" {
+			t.Errorf("%s, %v", check, err)
+		}
+		shut(t, s)
+	}
 }
 
 // whenever is everything, whenever it was last seen.
