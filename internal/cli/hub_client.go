@@ -114,4 +114,3 @@ func (c *hubClient) ask(ctx context.Context, path string, answer any) error {
 	}
 	return nil
 }
-
