@@ -114,6 +114,7 @@ func New(o Options) (*Handler, error) {
 	s.registerViolations()
 	s.registerChanges()
 	s.registerCounts()
+	s.registerApplications()
 	s.registerExport()
 	s.registerPolicies()
 	s.registerSets()

@@ -171,8 +171,8 @@ func (s *service) timeline(ctx context.Context, in *timelineInput) (*timelineOut
 }
 
 func (s *service) summary(ctx context.Context, in *summaryInput) (*summaryOutput, error) {
-	if len(in.Status) > 0 && !slices.Equal(in.Status, []string{string(store.Open)}) {
-		return nil, huma.Error422UnprocessableEntity("a summary is of what is open: leave out status, or ask /v1/facets")
+	if err := onlyOpen(in.Status); err != nil {
+		return nil, err
 	}
 	query := in.query(scopeOf(ctx))
 	query.Statuses = []store.Status{store.Open}
@@ -189,6 +189,14 @@ func (s *service) summary(ctx context.Context, in *summaryInput) (*summaryOutput
 		out.Body.Open += gate.Count
 	}
 	return out, nil
+}
+
+// onlyOpen refuses other statuses where only what is open is counted.
+func onlyOpen(statuses []string) error {
+	if len(statuses) > 0 && !slices.Equal(statuses, []string{string(store.Open)}) {
+		return huma.Error422UnprocessableEntity("this is about what is open: leave out status, or ask /v1/facets")
+	}
+	return nil
 }
 
 func (s *service) clusters(ctx context.Context, _ *struct{}) (*clustersOutput, error) {

@@ -72,6 +72,7 @@ func rows() map[string][]row {
 		"get-violation-history":           {{path: "/v1/violations/{own}/history", want: forReaders()}, {path: "/v1/violations/{hidden}/history", want: hidden}},
 		"count-violations":                {{path: "/v1/facets", want: forReaders()}},
 		"get-timeline":                    {{path: "/v1/timeline", want: forReaders()}},
+		"list-applications":               {{path: "/v1/applications", want: forReaders()}},
 		"get-summary":                     {{path: "/v1/summary", want: forReaders()}},
 		"list-clusters":                   {{path: "/v1/clusters", want: forReaders()}},
 		"export-violations":               {{path: "/v1/export?format=csv", want: forReaders()}, {path: "/v1/export?format=ndjson", want: forReaders()}},
@@ -257,6 +258,22 @@ func TestATenantCountsOnlyItsOwn(t *testing.T) {
 	all := ask[Summary](t, b, platform, "/v1/summary")
 	if all.Open != 4 || len(all.Clusters) != 2 {
 		t.Errorf("got %+v", all)
+	}
+	mine := Application{Kind: "Kustomization", Namespace: "flux-system", Name: "apps", Open: 1, Medium: 1}
+	if own := ask[Applications](t, b, tenant, "/v1/applications"); len(own.Items) != 1 || own.Items[0] != mine {
+		t.Errorf("got %+v", own)
+	}
+	apps := ask[Applications](t, b, platform, "/v1/applications").Items
+	if len(apps) != 2 || apps[0] != (Application{Kind: "Kustomization", Namespace: foreign, Name: foreign, Open: 3, Medium: 3}) || apps[1] != mine {
+		t.Errorf("got %+v", apps)
+	}
+	for _, filter := range []string{"severity=low&severity=high", "namespace=none"} {
+		if none := ask[Applications](t, b, platform, "/v1/applications?"+filter); len(none.Items) != 0 {
+			t.Errorf("%s: got %+v", filter, none)
+		}
+	}
+	if got := b.get(t, platform, "/v1/applications?status=resolved"); got.status != http.StatusUnprocessableEntity {
+		t.Errorf("got %d %s", got.status, got.body)
 	}
 	days := ask[Timeline](t, b, tenant, "/v1/timeline")
 	var opened, denied, warned, resolved int
