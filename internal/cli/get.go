@@ -26,6 +26,7 @@ type getFlags struct {
 	hubFlags
 	output  string
 	limit   int
+	watch   bool
 	filters map[string]*[]string
 }
 
@@ -76,14 +77,18 @@ func newGetViolations(env *Env) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "violations",
 		Short: "List violations that the hub knows, the last seen first",
-		Long: `Violations lists the violations that the hub knows and that you may see, the last seen first.
+		Long: `Violations lists the violations that the hub knows and that you may see, the last seen first. With --watch it goes on and shows
+those that are opened, change or are resolved, until it is interrupted.
 
 Who you are is what the kubeconfig says, if that has a token or gets one by a plugin; otherwise give --token-file.`,
 		Example: `  export ASSAY_HUB=https://hub.example.com
   assay get violations --severity high
 
   # What is wrong with an application, in all clusters
-  assay get violations --app Kustomization/flux-system/shop -o wide`,
+  assay get violations --app Kustomization/flux-system/shop -o wide
+
+  # What happens in a namespace, an object of JSON a line
+  assay get violations --namespace shop --watch -o json`,
 		Args: noArguments,
 		RunE: func(command *cobra.Command, _ []string) error { return flags.run(command.Context(), env) },
 	}
@@ -98,6 +103,7 @@ Who you are is what the kubeconfig says, if that has a token or gets one by a pl
 		flags.connection(f)
 		f.StringVarP(&flags.output, "output", "o", "table", "`format`: "+strings.Join(getFormats, ", "))
 		f.IntVar(&flags.limit, "limit", 0, "`most` that are listed (default: all)")
+		f.BoolVarP(&flags.watch, "watch", "w", false, "show changes as they happen; json is an object a line then")
 	})
 	section(command, "Cluster", flags.cluster.connection)
 	complete(command, "output", oneOf(getFormats...))
@@ -121,9 +127,15 @@ func (f *getFlags) run(ctx context.Context, env *Env) error {
 	if f.limit < 0 {
 		return usageErrorf("--limit must not be negative")
 	}
+	if f.watch && f.limit > 0 {
+		return usageErrorf("--limit and --watch do not go together")
+	}
 	client, err := f.client(env)
 	if err != nil {
 		return err
+	}
+	if f.watch {
+		return f.watcher(env, client, pauses).run(ctx)
 	}
 	all, err := f.violations(ctx, client)
 	if err != nil {
@@ -136,8 +148,15 @@ func (f *getFlags) run(ctx context.Context, env *Env) error {
 	return write(env.Stdout, all)
 }
 
-// violations are all pages.
-func (f *getFlags) violations(ctx context.Context, client *hubClient) ([]api.Violation, error) {
+func (f *getFlags) watcher(env *Env, client *hubClient, pause func(int) time.Duration) *watch {
+	return &watch{
+		client: client, filter: f.query(), write: watchers(f.output, env.Stdout), stderr: env.Stderr, pause: pause,
+		list: func(ctx context.Context) ([]api.Violation, error) { return f.violations(ctx, client) },
+	}
+}
+
+// query is what the filters mean.
+func (f *getFlags) query() url.Values {
 	query := url.Values{}
 	for name, values := range f.filters {
 		for _, value := range *values {
@@ -147,6 +166,12 @@ func (f *getFlags) violations(ctx context.Context, client *hubClient) ([]api.Vio
 	if !query.Has("status") {
 		query.Set("status", "open")
 	}
+	return query
+}
+
+// violations are all pages.
+func (f *getFlags) violations(ctx context.Context, client *hubClient) ([]api.Violation, error) {
+	query := f.query()
 	var all []api.Violation
 	for {
 		page := hubPage
@@ -172,30 +197,37 @@ func (f *getFlags) violations(ctx context.Context, client *hubClient) ([]api.Vio
 // violationsTable is made as kubectl's: a header, and a line for each.
 func violationsTable(to io.Writer, all []api.Violation, wide bool) error {
 	w := tabwriter.NewWriter(to, 0, 0, 3, ' ', 0)
-	header := "SEVERITY\tSTATUS\tGATE\tCLUSTER\tNAMESPACE\tOBJECT\tPOLICY\tLAST SEEN"
-	if wide {
-		header += "\tFIRST SEEN\tCOUNT\tAPPLICATION\tREVISION\tMESSAGE"
-	}
-	fmt.Fprintln(w, header)
+	fmt.Fprintln(w, strings.Join(violationColumns(wide), "\t"))
 	for i := range all {
-		v := &all[i]
-		cells := []string{
-			v.Policy.Severity, v.Status, v.Gate, v.Cluster, v.Object.Namespace, strings.ToLower(v.Object.Kind) + "/" + v.Object.Name, v.Policy.ID, age(v.LastSeen),
-		}
-		if wide {
-			app, revision := "", ""
-			if v.App != nil {
-				app, revision = v.App.Kind+"/"+v.App.Namespace+"/"+v.App.Name, v.App.Revision
-			}
-			cells = append(cells, age(v.FirstSeen), strconv.Itoa(v.Count), app, revision, v.Message)
-		}
-		for j := range cells {
-			// Names come from other clusters, whose API servers may not be what they seem.
-			cells[j] = words.OneLine(cells[j], maxTrouble)
-		}
-		fmt.Fprintln(w, strings.Join(cells, "\t"))
+		fmt.Fprintln(w, strings.Join(violationCells(&all[i], wide), "\t"))
 	}
 	return w.Flush()
+}
+
+func violationColumns(wide bool) []string {
+	columns := []string{"SEVERITY", "STATUS", "GATE", "CLUSTER", "NAMESPACE", "OBJECT", "POLICY", "LAST SEEN"}
+	if wide {
+		columns = append(columns, "FIRST SEEN", "COUNT", "APPLICATION", "REVISION", "MESSAGE")
+	}
+	return columns
+}
+
+func violationCells(v *api.Violation, wide bool) []string {
+	cells := []string{
+		v.Policy.Severity, v.Status, v.Gate, v.Cluster, v.Object.Namespace, strings.ToLower(v.Object.Kind) + "/" + v.Object.Name, v.Policy.ID, age(v.LastSeen),
+	}
+	if wide {
+		app, revision := "", ""
+		if v.App != nil {
+			app, revision = v.App.Kind+"/"+v.App.Namespace+"/"+v.App.Name, v.App.Revision
+		}
+		cells = append(cells, age(v.FirstSeen), strconv.Itoa(v.Count), app, revision, v.Message)
+	}
+	for i := range cells {
+		// Names come from other clusters, whose API servers may not be what they seem.
+		cells[i] = words.OneLine(cells[i], maxTrouble)
+	}
+	return cells
 }
 
 func age(t time.Time) string { return duration.HumanDuration(time.Since(t)) + " ago" }

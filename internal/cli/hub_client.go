@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -54,7 +53,8 @@ func (f *hubFlags) client(env *Env) (*hubClient, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the token: %w", err)
 		}
-		config.BearerToken = strings.TrimSpace(string(content))
+		// The file is read again from time to time: Kubernetes renews what it mounts.
+		config.BearerToken, config.BearerTokenFile = strings.TrimSpace(string(content)), f.tokenFile
 	} else {
 		found, err := f.cluster.config(env)
 		if err != nil {
@@ -94,23 +94,35 @@ func (c *hubClient) ask(ctx context.Context, path string, answer any) error {
 		return fmt.Errorf("read the hub's answer: %w", err)
 	}
 	if response.StatusCode != http.StatusOK {
-		var problem struct {
-			Detail string `json:"detail"`
-			Errors []struct {
-				Message  string `json:"message"`
-				Location string `json:"location"`
-			} `json:"errors"`
-		}
-		if json.Unmarshal(body, &problem) != nil || problem.Detail == "" {
-			problem.Detail = words.OneLine(string(body), maxTrouble)
-		}
-		for _, e := range problem.Errors {
-			problem.Detail += "; " + strings.TrimPrefix(e.Location, "query.") + ": " + e.Message
-		}
-		return errors.New("the hub answered " + response.Status + ": " + words.OneLine(problem.Detail, maxTrouble))
+		return refusedByHub(response, body)
 	}
 	if err := json.Unmarshal(body, answer); err != nil {
 		return fmt.Errorf("read the hub's answer: %w", err)
 	}
 	return nil
+}
+
+// hubRefusal is an answer of the hub that is none.
+type hubRefusal struct {
+	status int
+	says   string
+}
+
+func (r *hubRefusal) Error() string { return r.says }
+
+func refusedByHub(response *http.Response, body []byte) error {
+	var problem struct {
+		Detail string `json:"detail"`
+		Errors []struct {
+			Message  string `json:"message"`
+			Location string `json:"location"`
+		} `json:"errors"`
+	}
+	if json.Unmarshal(body, &problem) != nil || problem.Detail == "" {
+		problem.Detail = words.OneLine(string(body), maxTrouble)
+	}
+	for _, e := range problem.Errors {
+		problem.Detail += "; " + strings.TrimPrefix(e.Location, "query.") + ": " + e.Message
+	}
+	return &hubRefusal{response.StatusCode, "the hub answered " + response.Status + ": " + words.OneLine(problem.Detail, maxTrouble)}
 }
