@@ -157,7 +157,7 @@ func (f *checkFlags) options(env *Env, paths []string) (check.Options, error) {
 	if len(o.Paths) == 0 {
 		o.Paths = []string{"."}
 	}
-	maxBytes, err := parseSize(f.maxFileSize)
+	maxBytes, err := parseSize("max-file-size", f.maxFileSize)
 	if err != nil {
 		return o, err
 	}

@@ -72,10 +72,10 @@ func rootDir(env *Env, root string) string {
 }
 
 // parseSize reads a number of bytes with a unit as Kubernetes writes them: 32Mi, 100M, 4096.
-func parseSize(s string) (int64, error) {
+func parseSize(flag, s string) (int64, error) {
 	quantity, err := resource.ParseQuantity(s)
 	if err != nil || quantity.Sign() <= 0 {
-		return 0, usageErrorf("--max-file-size %q: must be a positive number of bytes such as 4096, 500k or 32Mi", s)
+		return 0, usageErrorf("--%s %q: must be a positive number of bytes such as 4096, 500k or 32Mi", flag, s)
 	}
 	return quantity.Value(), nil
 }

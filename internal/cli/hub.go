@@ -15,8 +15,12 @@ import (
 	"github.com/assay-gitops/assay/internal/hub/live"
 )
 
+// minHubSize is the least that --max-size may be, in bytes.
+const minHubSize = 64 << 20
+
 func newHub(env *Env) *cobra.Command {
 	var cluster clusterFlags
+	var maxSize string
 	o := hub.Options{Version: env.Version}
 	command := &cobra.Command{
 		Use:     "hub",
@@ -53,6 +57,15 @@ a namespace or in all.`,
 			if o.Keep < time.Hour {
 				return usageErrorf("--keep must be an hour or longer")
 			}
+			if maxSize != "" {
+				if o.MaxSize, err = parseSize("max-size", maxSize); err != nil {
+					return err
+				}
+				// Less is a unit that was forgotten, and everything would be.
+				if o.MaxSize < minHubSize {
+					return usageErrorf("--max-size %q: must be 64Mi or more", maxSize)
+				}
+			}
 			o.Logger = slog.New(slog.NewJSONHandler(env.Stderr, nil))
 			err = hub.Run(command.Context(), o)
 			if errors.Is(err, hub.ErrPlain) {
@@ -71,6 +84,7 @@ a namespace or in all.`,
 		f.StringVar(&o.Users, "users", "", "`file` of names and bcrypt hashes of people without a token of the cluster")
 		f.BoolVar(&o.ReadEvents, "read-events", false, "keep what Kubernetes events of the Weave Policy Agent in the hub's own cluster say, which are gone after an hour; docs/hub.md says whom it makes you trust")
 		f.DurationVar(&o.Keep, "keep", 90*24*time.Hour, "how `long` results are kept, and violations that are not open any more")
+		f.StringVar(&maxSize, "max-size", "", "how many `bytes` of the database may be used, such as 10Gi, before the oldest results are forgotten; no limit without one")
 	})
 	section(command, "Cluster", cluster.connection)
 	command.AddCommand(newHubBackup(env))

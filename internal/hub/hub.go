@@ -22,7 +22,6 @@ import (
 	"github.com/assay-gitops/assay/internal/hub/changes"
 	"github.com/assay-gitops/assay/internal/hub/events"
 	"github.com/assay-gitops/assay/internal/hub/live"
-	"github.com/assay-gitops/assay/internal/hub/store"
 	"github.com/assay-gitops/assay/internal/hub/store/sqlite"
 	"github.com/assay-gitops/assay/internal/kube/certs"
 )
@@ -38,6 +37,8 @@ type Options struct {
 	Dir string
 	// Keep is how long results are kept, and violations that are not open any more.
 	Keep time.Duration
+	// MaxSize is how many bytes of the database may be used before the oldest results are forgotten; 0 for no limit.
+	MaxSize int64
 	// Client of the hub's own cluster, Objects what reads policies and workspaces in it, Cluster its name.
 	Client  kubernetes.Interface
 	Objects client.Reader
@@ -56,8 +57,6 @@ type Options struct {
 const (
 	// shutdown is how long requests that are under way have to end.
 	shutdown = 20 * time.Second
-	// forgetEvery is how often what is old is removed.
-	forgetEvery = time.Hour
 )
 
 // Run serves until the context ends.
@@ -86,6 +85,10 @@ func Run(ctx context.Context, o Options) (err error) {
 	})
 	if err != nil {
 		return fmt.Errorf("setting up the API: %w", err)
+	}
+	retention, err := newRetention(database, &o, metrics)
+	if err != nil {
+		return err
 	}
 	var reader *events.Reader
 	if o.ReadEvents {
@@ -116,7 +119,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if reader != nil {
 		group.Go(func() error { reader.Run(ctx); return nil })
 	}
-	group.Go(func() error { forget(ctx, kept, o.Keep, o.Logger); return nil })
+	group.Go(func() error { retention.run(ctx); return nil })
 	return group.Wait() //nolint:wrapcheck // each says what it did
 }
 
@@ -165,25 +168,4 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener) erro
 		return fmt.Errorf("ending the server on %s: %w", listener.Addr(), err)
 	}
 	return nil
-}
-
-// forget removes what is old until the context ends.
-func forget(ctx context.Context, s store.Store, keep time.Duration, logger *slog.Logger) {
-	ticker := time.NewTicker(forgetEvery)
-	defer ticker.Stop()
-	for {
-		switch removed, err := s.Forget(ctx, time.Now().Add(-keep)); {
-		case ctx.Err() != nil:
-			return
-		case err != nil:
-			logger.Error("what is old could not be removed; it is tried again", "error", err, "after", forgetEvery)
-		case removed > 0:
-			logger.Info("removed what is old", "removed", removed, "olderThan", keep)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
 }

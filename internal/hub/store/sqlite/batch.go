@@ -279,6 +279,9 @@ func (b *batch) text(value string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if b.w.used != nil {
+		b.w.used[n] = true
+	}
 	if len(b.w.texts) >= maxTexts {
 		clear(b.w.texts)
 	}

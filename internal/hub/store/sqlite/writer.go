@@ -24,7 +24,9 @@ type writer struct {
 	selectText, insertText, insertPolicy, insertTicks         *sql.Stmt
 
 	// texts are ids of some texts, policies all policies by their hashes.
-	texts    map[string]int64
+	texts map[string]int64
+	// used are the old texts that were used since a sweep of them began; nil when there is none. Whoever has the turn may use it.
+	used     map[int64]bool
 	policies map[[16]byte]knownPolicy
 	byID     map[int64]knownPolicy
 }
