@@ -31,6 +31,38 @@ func assayAs(t *testing.T, kubeconfig string, args ...string) (stdout, stderr st
 	return out.String(), errs.String(), command.ProcessState.ExitCode()
 }
 
+// testImpact asks what changing the policy in a file would do, which the cluster has and one Deployment violates.
+func testImpact(t *testing.T, file string) {
+	t.Helper()
+	const nothing = "1 objects judged: 0 would stand worse with a policy, 0 better\n"
+	if stdout, stderr, exit := assayAs(t, shared.Kubeconfig, "impact", "-f", file); stdout != nothing || stderr != "" || exit != 0 {
+		t.Errorf("exit code %d, standard error %q, got\n%s", exit, stderr, stdout)
+	}
+	stdout, stderr, exit := assayAs(t, shared.Kubeconfig, "impact", "--without", "policy/e2e.replicas", "-o", "json")
+	var found struct {
+		Worse, Better []struct{ Policy, Kind, Namespace, Name, Before, After string }
+	}
+	if err := json.Unmarshal([]byte(stdout), &found); err != nil || exit != 0 || len(found.Worse) != 0 || len(found.Better) != 1 || found.Better[0].Before != "refused" || found.Better[0].After != "complies" || found.Better[0].Name != "shop" {
+		t.Errorf("exit code %d, %v, standard error %q, got\n%s", exit, err, stderr, stdout)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Another policy beside it is one that a Deployment stands worse with.
+	added := filepath.Join(t.TempDir(), "added.yaml")
+	if err := os.WriteFile(added, []byte(strings.ReplaceAll(string(content), "e2e.replicas", "e2e.added")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := "Would be worse:\n  e2e.added [high]\n    Deployment guarded/shop: complies → refused: one replica is too few\n\n1 objects judged: 1 would stand worse with a policy, 0 better\n"
+	if stdout, stderr, exit = assayAs(t, shared.Kubeconfig, "impact", "-f", added, "-n", "guarded"); stdout != want || stderr != "" || exit != 1 {
+		t.Errorf("exit code %d, standard error %q, got\n%s", exit, stderr, stdout)
+	}
+	if stdout, stderr, exit = assayAs(t, shared.Kubeconfig, "impact", "--without", "Policy/none"); stdout != "" || exit != 2 || !strings.Contains(stderr, "the cluster has none of that kind and name") {
+		t.Errorf("exit code %d, standard error %q, got\n%s", exit, stderr, stdout)
+	}
+}
+
 func TestAuditFromALaptop(t *testing.T) {
 	kubectl(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: guarded}\n", "apply", "-f", "-")
 	cleanUp(t, "delete", "namespace", "guarded")
@@ -62,6 +94,7 @@ func TestAuditFromALaptop(t *testing.T) {
 	if stdout, stderr, exit = assayAs(t, shared.Kubeconfig, "audit", "-q"); stdout != want || stderr != "" || exit != 1 {
 		t.Errorf("exit code %d, standard error %q, got\n%s", exit, stderr, stdout)
 	}
+	testImpact(t, file)
 	if stdout, stderr, exit = assayAs(t, shared.Kubeconfig, "audit", "-q", "--exclude-namespace", "guarded"); exit != 0 || !strings.Contains(stdout+stderr, "nothing was judged") {
 		t.Errorf("exit code %d, standard error %q, got\n%s", exit, stderr, stdout)
 	}

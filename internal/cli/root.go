@@ -58,6 +58,7 @@ Exit codes: 0 all is well, 1 violations were found, 2 the command could not do i
 		newCreate(env),
 		newTenants(env),
 		newAudit(env),
+		newImpact(env),
 		newAgent(env),
 		newHub(env),
 		newGet(env),

@@ -28,6 +28,14 @@ type Failure struct {
 	err    error
 }
 
+// PolicyID is the id of the policy, empty when it is not known which one failed.
+func (f Failure) PolicyID() string {
+	if f.policy == nil {
+		return ""
+	}
+	return f.policy.Spec.ID
+}
+
 // judge judges all objects, several at a time. Outcomes are kept by the object's place in the tree, so that the report
 // does not depend on who was faster.
 func (r *run) judge(ctx context.Context, snapshot *engine.Snapshot) {

@@ -67,7 +67,8 @@ type Progress struct {
 	Resource   string
 	Number, Of int
 	Objects    int
-	Findings   int
+	// Findings are differences where policies are compared.
+	Findings int
 }
 
 const defaultMaxFindings = 100_000
@@ -94,6 +95,8 @@ type run struct {
 	resources []objects.Resource
 	done      int
 	forbidden []string
+	// other judges by other policies, to be compared with; nil in a survey.
+	other *comparison
 
 	mu       sync.Mutex
 	report   report.Report
@@ -125,6 +128,14 @@ func (r *run) run(ctx context.Context) error {
 	acting, err := r.compile(ctx)
 	if err != nil {
 		return err
+	}
+	if r.other != nil {
+		more, err := r.other.compile(ctx, r)
+		if err != nil {
+			return err
+		}
+		acting = append(acting[:len(acting):len(acting)], more...)
+		r.report.Policies = acting
 	}
 	catalogue, err := objects.Discover(ctx, r.Discovery)
 	if err != nil {
@@ -247,11 +258,22 @@ func (r *run) judgeItem(ctx context.Context, i item) {
 		return
 	}
 	object := &policy.Object{Content: i.object.Object, Origin: originOf(i.resource.GroupResource(), i.object)}
-	outcome := r.judge.Judge(ctx, &policy.Request{
+	request := &policy.Request{
 		Object: object, Mode: r.Mode, Namespace: r.namespaces[i.object.GetNamespace()], Controller: r.owners.controller(ctx, object),
-	})
+	}
+	outcome := r.judge.Judge(ctx, request)
 	if !outcome.Done {
 		return
+	}
+	if r.other != nil {
+		then := r.other.judge.Judge(ctx, request)
+		if !then.Done {
+			return
+		}
+		r.other.compare(object, outcome, then)
+		outcome.Evaluations += then.Evaluations
+		outcome.Failures = append(outcome.Failures, then.Failures...)
+		outcome.Findings = nil // the differences are what is kept
 	}
 	forget(outcome.Findings, object)
 	r.mu.Lock()
@@ -264,7 +286,11 @@ func (r *run) judgeItem(ctx context.Context, i item) {
 	r.report.Findings = append(r.report.Findings, kept...)
 	r.dropped += len(outcome.Findings) - len(kept)
 	if r.Progress != nil {
-		r.Progress(Progress{i.resource.String(), r.done + 1, len(r.resources), r.report.Objects, len(r.report.Findings)})
+		found := len(r.report.Findings)
+		if r.other != nil {
+			found = r.other.found()
+		}
+		r.Progress(Progress{i.resource.String(), r.done + 1, len(r.resources), r.report.Objects, found})
 	}
 }
 

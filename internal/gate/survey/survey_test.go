@@ -287,3 +287,55 @@ func TestPoliciesOfAClusterAreRead(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestWhatOtherPoliciesWouldChange(t *testing.T) {
+	b := newBed(t)
+	b.create("namespaces", "{apiVersion: v1, kind: Namespace, metadata: {name: impact}}")
+	b.create("deployments", fmt.Sprintf(deployment, "impact"))
+	const here = "object.metadata.namespace != 'impact'"
+	warns := strings.Replace(celPolicy("warns", here, "spec.replicas", "Deployment"), "enforce: true", "enforce: false", 1)
+	same, ends := celPolicy("same", here, "spec.replicas", "Deployment"), celPolicy("ends", here, "", "Deployment")
+	exception := "{apiVersion: pac.weave.works/v2, kind: PolicyException, metadata: {name: x}, spec: {policies: [same], match: {namespaces: [impact]}, reason: soon}}"
+	fails := celPolicy("fails", "object.spec.none > 1", "", "Deployment")
+	o := b.options("", warns, same, ends)
+	compare := func(o Options, then ...string) string {
+		t.Helper()
+		got, err := Compare(t.Context(), o, b.options("", then...).Catalog)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []string
+		for _, c := range got.Changes {
+			all = append(all, fmt.Sprintf("%t %s %s: %s -> %s, %d", c.Worse(), c.Policy.Spec.ID, c.Object.Origin.Object().File, c.Before, c.After, len(c.Occurrences)))
+			if len(c.Object.Content) != 3 {
+				t.Errorf("kept is %v", c.Object.Content)
+			}
+		}
+		for _, p := range got.Problems {
+			all = append(all, fmt.Sprintf("%t %s", p.Warning, p.Message))
+		}
+		return strings.Join(all, "\n")
+	}
+	if got := compare(o, warns, same, ends); got != "" {
+		t.Errorf("the same policies:\n%s", got)
+	}
+	enforced := strings.Replace(warns, "enforce: false", "enforce: true", 1)
+	const object = "impact/deployments.apps/web"
+	if got, want := compare(o, enforced, same, exception, celPolicy("new", here, "", "Deployment")),
+		"true new "+object+": complies -> refused, 1\ntrue warns "+object+": warned -> refused, 1\nfalse ends "+object+": refused -> complies, 1\nfalse same "+object+": refused -> excepted, 1"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	// What fails then does not look as if it were mended.
+	broken := b.options("", ends)
+	if got := compare(broken, strings.ReplaceAll(fails, "fails", "ends")); strings.Contains(got, "->") || !strings.Contains(got, "ends") {
+		t.Errorf("a policy that fails:\n%s", got)
+	}
+	few := o
+	few.MaxFindings = 1
+	if got := compare(few, enforced, same); !strings.HasSuffix(got, "false 1 more differences are left out: 1 are held") {
+		t.Errorf("few:\n%s", got)
+	}
+	if got := compare(b.options(""), same); got != "true same "+object+": complies -> refused, 1" {
+		t.Errorf("a cluster without policies:\n%s", got)
+	}
+}
