@@ -116,6 +116,7 @@ func New(o Options) (*Handler, error) {
 	s.registerCounts()
 	s.registerApplications()
 	s.registerExport()
+	s.registerOld()
 	s.registerPolicies()
 	s.registerSets()
 	s.registerWorkspaces()

@@ -168,10 +168,10 @@ func bounded(next http.Handler) http.Handler {
 		control := http.NewResponseController(w)
 		// A recorder of tests has no deadlines; the server does.
 		_ = control.SetWriteDeadline(time.Now().Add(writeTimeout))
-		intake := r.Method == http.MethodPost && r.URL.Path == intakePath
-		if !intake && r.ContentLength != 0 {
+		taken := r.Method == http.MethodPost && (r.URL.Path == intakePath || r.URL.Path == oldPath)
+		if !taken && r.ContentLength != 0 {
 			w.Header().Set("Connection", "close")
-			writeProblem(w, http.StatusBadRequest, "this request has a body, and only POST "+intakePath+" takes one")
+			writeProblem(w, http.StatusBadRequest, "this request has a body, and only POST "+intakePath+" and "+oldPath+" take one")
 			return
 		}
 		if r.URL.Path != exportPath && r.URL.Path != changesPath {

@@ -76,6 +76,11 @@ func rows() map[string][]row {
 		"get-summary":                     {{path: "/v1/summary", want: forReaders()}},
 		"list-clusters":                   {{path: "/v1/clusters", want: forReaders()}},
 		"export-violations":               {{path: "/v1/export?format=csv", want: forReaders()}, {path: "/v1/export?format=ndjson", want: forReaders()}},
+		"list-policy-validations": {
+			{path: oldPath, body: `{"validationType": "Audit"}`, want: forReaders()},
+			{path: oldPath, body: `{"clusterName": "` + foreign + `-cluster", "validation_type": "Audit"}`, want: forReaders()},
+		},
+		"get-policy-validation": {{path: oldPath + "/{own}", want: forReaders()}, {path: oldPath + "/{hidden}", want: hidden}},
 		"send-results": {{path: "/v1/intake", body: batchJSON(resultJSON(`2026-11-26`, `2026-03-10`)), want: map[string]int{
 			"anonymous": 401, "nobody": 401, "tenant": 401, "platform": 401, "agent": 200,
 		}}},
