@@ -122,6 +122,9 @@ func (s *Store) giveBack(ctx context.Context) error {
 	if err := s.sweepTexts(ctx); err != nil {
 		return err
 	}
+	if err := s.repackTexts(ctx); err != nil {
+		return err
+	}
 	for _, table := range []string{"history", "documents", "violations"} {
 		for first, end := int64(0), false; !end; first += repackSlots {
 			err := s.turn(ctx, func(tx *sql.Tx) (func(), error) {
@@ -139,14 +142,18 @@ func (s *Store) giveBack(ctx context.Context) error {
 
 // repack writes the rows of some slots anew, one after the other: rows that go leave their pages half empty, and those are not free.
 func repack(ctx context.Context, tx *sql.Tx, table string, first, last int64) error {
-	const slots = ` WHERE slot BETWEEN ? AND ?`
+	return rewrite(ctx, tx, table, ` WHERE slot BETWEEN ?1 AND ?2`, ` ORDER BY slot`, first, last)
+}
+
+// rewrite removes rows and inserts them again in an order.
+func rewrite(ctx context.Context, tx *sql.Tx, table, which, order string, values ...any) error {
 	ctx = context.WithoutCancel(ctx)
 	for _, statement := range []struct {
 		text   string
 		values []any
 	}{
-		{`CREATE TEMP TABLE repacked AS SELECT * FROM ` + table + slots, []any{first, last}},
-		{`DELETE FROM ` + table + slots, []any{first, last}},
+		{`CREATE TEMP TABLE repacked AS SELECT * FROM ` + table + which + order, values},
+		{`DELETE FROM ` + table + which, values},
 		{`INSERT INTO ` + table + ` SELECT * FROM repacked`, nil},
 		{`DROP TABLE repacked`, nil},
 	} {

@@ -78,6 +78,9 @@ func TestAStoreThatIsTooLargeForgetsTheOldestAndNoMore(t *testing.T) {
 	if done.Results > results*6/10 {
 		t.Errorf("%d of %d results were forgotten for three tenths of the room, and one more", done.Results, results)
 	}
+	if done.After < limit*7/10 {
+		t.Errorf("of %d bytes %d are left, and %d were allowed", used, done.After, limit)
+	}
 	// What is left is the newest, whole.
 	var cut time.Time
 	after := histories(t, s)

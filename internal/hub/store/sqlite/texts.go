@@ -3,11 +3,15 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 )
 
 // sweepRange is how many texts are looked at in one transaction.
 const sweepRange = 20_000
+
+// repackedTexts is how many texts are repacked in one transaction. They are in memory meanwhile.
+const repackedTexts = 2000
 
 // sweepTexts removes the texts that no history refers to. Results are added meanwhile, so it notes which of the old texts those use: what
 // is used when the history is read, or since, stays. There is one sweep at a time.
@@ -77,4 +81,31 @@ func (s *Store) removeTexts(ctx context.Context, tx *sql.Tx, first, last int64, 
 		}
 	}
 	return statement.Close()
+}
+
+// repackTexts writes the index of texts anew, some after the other in its order. Old texts are beside each other in the table, and anywhere in
+// the index.
+func (s *Store) repackTexts(ctx context.Context) error {
+	after := ""
+	for end := false; !end; {
+		err := s.turn(ctx, func(tx *sql.Tx) (func(), error) {
+			var last string
+			err := tx.QueryRowContext(context.WithoutCancel(ctx), `SELECT value FROM texts WHERE value > ? ORDER BY value LIMIT 1 OFFSET ?`, after, repackedTexts).Scan(&last)
+			which, values := ` WHERE value > ?1 AND value <= ?2`, []any{after, last}
+			if errors.Is(err, sql.ErrNoRows) {
+				end, err = true, nil
+				which, values = ` WHERE value > ?1`, values[:1]
+			}
+			if err != nil {
+				return nil, fmt.Errorf("repacking texts: %w", err)
+			}
+			after = last
+			return func() {}, rewrite(ctx, tx, "texts", which, ` ORDER BY value`, values...)
+		})
+		if err != nil {
+			return err
+		}
+		s.checkpoint(ctx)
+	}
+	return nil
 }
