@@ -58,7 +58,7 @@ func testImpact(t *testing.T, file string) {
 	if stdout, stderr, exit = assayAs(t, shared.Kubeconfig, "impact", "-f", added, "-n", "guarded"); stdout != want || stderr != "" || exit != 1 {
 		t.Errorf("exit code %d, standard error %q, got\n%s", exit, stderr, stdout)
 	}
-	if stdout, stderr, exit = assayAs(t, shared.Kubeconfig, "impact", "--without", "Policy/none"); stdout != "" || exit != 2 || !strings.Contains(stderr, "the cluster has none of that kind and name") {
+	if stdout, stderr, exit = assayAs(t, shared.Kubeconfig, "impact", "--without", "Policy/none"); stdout != "" || exit != 2 || !strings.Contains(stderr, "the cluster has no Policy of the name none") {
 		t.Errorf("exit code %d, standard error %q, got\n%s", exit, stderr, stdout)
 	}
 }

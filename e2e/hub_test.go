@@ -45,6 +45,7 @@ rules:
   - {apiGroups: [""], resources: [namespaces, serviceaccounts, resourcequotas], verbs: [list]}
   - {apiGroups: [rbac.authorization.k8s.io], resources: [roles, rolebindings], verbs: [list]}
   - {apiGroups: [pac.weave.works], resources: [policies, policysets, policyconfigs, policyexceptions], verbs: [list]}
+  - {apiGroups: [""], resources: [configmaps], verbs: [list]} # for impacts of the policy here
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
@@ -139,10 +140,17 @@ func (h *hubProcess) signal(t *testing.T, s syscall.Signal) error {
 // get asks the hub for a path as a ServiceAccount, and tells the status.
 func (h *hubProcess) get(t *testing.T, account, path string, answer any) (int, error) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+h.address+path, nil)
+	return h.ask(t, account, http.MethodGet, path, nil, answer)
+}
+
+// ask sends a body, if any, as JSON.
+func (h *hubProcess) ask(t *testing.T, account, method, path string, body io.Reader, answer any) (int, error) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, "http://"+h.address+path, body)
 	if err != nil {
 		t.Fatal(err)
 	}
+	request.Header.Set("Content-Type", "application/json")
 	if account != "" {
 		namespace, name, _ := strings.Cut(account, "/")
 		made, err := shared.Client.CoreV1().ServiceAccounts(namespace).CreateToken(t.Context(), name, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
@@ -156,9 +164,9 @@ func (h *hubProcess) get(t *testing.T, account, path string, answer any) (int, e
 		return 0, err
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
+	content, err := io.ReadAll(response.Body)
 	if err == nil && answer != nil && response.StatusCode == http.StatusOK {
-		err = json.Unmarshal(body, answer)
+		err = json.Unmarshal(content, answer)
 	}
 	return response.StatusCode, err
 }
@@ -262,6 +270,20 @@ func testHubLive(t *testing.T, h *hubProcess, policy, platform, tenant string) {
 		}
 		return nil
 	})
+	var impact struct {
+		Worse, Better []struct {
+			Policy, Before, After string
+			Object                struct{ Namespace, Name string }
+		}
+		Errors []any
+	}
+	code, err := h.ask(t, platform, http.MethodPost, "/v1/impact", strings.NewReader(`{"without": ["Policy/`+policy+`"], "namespaces": ["hubbed-red"]}`), &impact)
+	if err != nil || code != http.StatusOK || len(impact.Worse) != 0 || len(impact.Errors) != 0 || len(impact.Better) != 1 || impact.Better[0].Before != "refused" || impact.Better[0].Object.Name != "there" {
+		t.Errorf("an impact: %d, %v, %+v", code, err, impact)
+	}
+	if code, err := h.ask(t, tenant, http.MethodPost, "/v1/impact", strings.NewReader(`{"without": ["Policy/`+policy+`"]}`), nil); err != nil || code != http.StatusForbidden {
+		t.Errorf("a tenant's impact: %d, %v", code, err)
+	}
 	for _, of := range []string{"serviceaccounts", "rolebindings", "policies"} {
 		var got struct {
 			Objects []struct{ Name, ID, Manifest string }

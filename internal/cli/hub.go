@@ -12,6 +12,7 @@ import (
 
 	"github.com/assay-gitops/assay/internal/hub"
 	"github.com/assay-gitops/assay/internal/hub/auth"
+	"github.com/assay-gitops/assay/internal/hub/impact"
 	"github.com/assay-gitops/assay/internal/hub/live"
 )
 
@@ -52,6 +53,9 @@ a namespace or in all.`,
 				return fmt.Errorf("make a client: %w", err)
 			}
 			if o.Objects, err = live.Reader(config); err != nil {
+				return err
+			}
+			if o.Impacts, err = impact.New(config); err != nil {
 				return err
 			}
 			if o.Keep < time.Hour {

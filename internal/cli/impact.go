@@ -149,38 +149,29 @@ func runImpact(ctx context.Context, env *Env, flags *impactFlags) error {
 
 // changedPolicies are those of the cluster with what the flags say.
 func changedPolicies(ctx context.Context, env *Env, flags *impactFlags, now []*policy.Object) ([]*policy.Object, error) {
-	then := slices.Clone(now)
+	var without []survey.Ref
 	for _, gone := range flags.without {
 		kind, name, ok := strings.Cut(gone, "/")
-		before := len(then)
-		then = slices.DeleteFunc(then, func(o *policy.Object) bool { return strings.EqualFold(o.Kind(), kind) && o.Name() == name })
-		if !ok || len(then) == before {
-			return nil, fmt.Errorf("--without %s: the cluster has none of that kind and name; it is written as PolicyException/legacy", gone)
+		if !ok || kind == "" || name == "" {
+			return nil, usageErrorf("--without %q: give it as KIND/NAME, such as PolicyException/legacy", gone)
+		}
+		without = append(without, survey.Ref{Kind: kind, Name: name})
+	}
+	var objects []*policy.Object
+	if len(flags.files) > 0 {
+		tree, err := render.Render(ctx, flags.files, render.Options{Root: env.Dir, Stdin: env.Stdin})
+		if err != nil {
+			return nil, fmt.Errorf("read what would change: %w", err)
+		}
+		if reportProblems(env, tree.Problems) {
+			return nil, exitCode(exitFailure)
+		}
+		objects = tree.Objects
+		if !slices.ContainsFunc(objects, func(o *policy.Object) bool { return o.Group() == v2.Group }) {
+			return nil, fmt.Errorf("no policy, set, config or exception was found in %s", strings.Join(flags.files, ", "))
 		}
 	}
-	if len(flags.files) == 0 {
-		return then, nil
-	}
-	tree, err := render.Render(ctx, flags.files, render.Options{Root: env.Dir, Stdin: env.Stdin})
-	if err != nil {
-		return nil, fmt.Errorf("read what would change: %w", err)
-	}
-	if reportProblems(env, tree.Problems) {
-		return nil, exitCode(exitFailure)
-	}
-	any := false
-	for _, o := range tree.Objects {
-		if o.Group() != v2.Group {
-			continue
-		}
-		any = true
-		then = slices.DeleteFunc(then, func(old *policy.Object) bool { return old.Kind() == o.Kind() && old.Name() == o.Name() })
-		then = append(then, o)
-	}
-	if !any {
-		return nil, fmt.Errorf("no policy, set, config or exception was found in %s", strings.Join(flags.files, ", "))
-	}
-	return then, nil
+	return survey.Changed(now, objects, without) //nolint:wrapcheck // it says what is not there
 }
 
 // impactShown is the impact for machines.

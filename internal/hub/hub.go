@@ -21,6 +21,7 @@ import (
 	"github.com/assay-gitops/assay/internal/hub/auth"
 	"github.com/assay-gitops/assay/internal/hub/changes"
 	"github.com/assay-gitops/assay/internal/hub/events"
+	"github.com/assay-gitops/assay/internal/hub/impact"
 	"github.com/assay-gitops/assay/internal/hub/live"
 	"github.com/assay-gitops/assay/internal/hub/store/sqlite"
 	"github.com/assay-gitops/assay/internal/kube/certs"
@@ -39,9 +40,11 @@ type Options struct {
 	Keep time.Duration
 	// MaxSize is how many bytes of the database may be used before the oldest results are forgotten; 0 for no limit.
 	MaxSize int64
-	// Client of the hub's own cluster, Objects what reads policies and workspaces in it, Cluster its name.
+	// Client of the hub's own cluster, Objects what reads policies and workspaces in it, Impacts what tells what changes of policies would do,
+	// Cluster its name.
 	Client  kubernetes.Interface
 	Objects client.Reader
+	Impacts *impact.Surveyor
 	Cluster string
 	// Agents, AgentTokens and Users are those of auth.Options.
 	Agents             []string
@@ -81,7 +84,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	metrics := prometheus.NewRegistry()
 	handler, err := api.New(api.Options{
-		Store: kept, Auth: who, Live: live.New(o.Cluster, o.Objects, time.Now), Logger: o.Logger, Version: o.Version, Metrics: metrics,
+		Store: kept, Auth: who, Live: live.New(o.Cluster, o.Objects, time.Now), Impacts: o.Impacts, Logger: o.Logger, Version: o.Version, Metrics: metrics,
 	})
 	if err != nil {
 		return fmt.Errorf("setting up the API: %w", err)

@@ -91,6 +91,39 @@ func Compare(ctx context.Context, o Options, then *catalog.Catalog) (*Impact, er
 	return impact, nil
 }
 
+// Ref names a source of policies.
+type Ref struct{ Kind, Name string }
+
+// UnknownRefError is a Ref that there is nothing of.
+type UnknownRefError struct{ Ref Ref }
+
+func (e *UnknownRefError) Error() string {
+	return fmt.Sprintf("the cluster has no %s of the name %s", e.Ref.Kind, e.Ref.Name)
+}
+
+// Changed are the policies of a cluster, and what goes with them, after a change: objects take the place of those of the same kind and name or
+// are added, those that are named in without are gone. Objects of other groups are ignored.
+func Changed(now, objects []*policy.Object, without []Ref) ([]*policy.Object, error) {
+	then := slices.Clone(now)
+	drop := func(kind, name string) bool {
+		before := len(then)
+		then = slices.DeleteFunc(then, func(o *policy.Object) bool { return strings.EqualFold(o.Kind(), kind) && o.Name() == name })
+		return len(then) < before
+	}
+	for _, ref := range without {
+		if !drop(ref.Kind, ref.Name) {
+			return nil, &UnknownRefError{ref}
+		}
+	}
+	for _, o := range objects {
+		if o.Group() == v2.Group {
+			drop(o.Kind(), o.Name())
+			then = append(then, o)
+		}
+	}
+	return then, nil
+}
+
 // comparison is the other side of a comparison.
 type comparison struct {
 	options Options

@@ -24,6 +24,8 @@ type Options struct {
 	Auth  *auth.Auth
 	// Live is what the hub's own cluster holds now.
 	Live *live.Cluster
+	// Impacts of changes of its policies.
+	Impacts Impacts
 	// Logger gets a line for each request, and the causes of failures; nil logs nothing.
 	Logger *slog.Logger
 	// Version of Assay, for the document.
@@ -54,7 +56,8 @@ type service struct {
 	metrics *metrics
 	api     huma.API
 	// intakes and exports are turns: each takes memory, or a long time.
-	intakes, exports chan struct{}
+	intakes, exports, impacts chan struct{}
+	impact                    Impacts
 	// changes is the store, as those follow it who have one of the streams.
 	changes *changes.Store
 	streams streams
@@ -74,7 +77,7 @@ func (h *Handler) End() { h.changes.End() }
 // New makes the handler of all the API's paths: /v1/…, /openapi.json, /docs, /healthz, /readyz and /metrics. What is not there is answered
 // as such, so it may be the handler of everything.
 func New(o Options) (*Handler, error) {
-	if o.Store == nil || o.Auth == nil || o.Live == nil {
+	if o.Store == nil || o.Auth == nil || o.Live == nil || o.Impacts == nil {
 		return nil, errors.New("making the hub's API: it needs a store, an authentication and a cluster")
 	}
 	if o.Logger == nil {
@@ -105,7 +108,7 @@ func New(o Options) (*Handler, error) {
 	}
 	s := &service{
 		store: followed, auth: o.Auth, live: o.Live, logger: o.Logger, now: o.Now, metrics: metrics,
-		intakes: make(chan struct{}, parallelIntakes), exports: make(chan struct{}, parallelExports),
+		intakes: make(chan struct{}, parallelIntakes), exports: make(chan struct{}, parallelExports), impacts: make(chan struct{}, 1), impact: o.Impacts,
 		changes: followed, streams: streams{each: map[string]int{}}, pace: o.pace, limiter: newLimiter(o.Rate, o.Now, o.TrustedProxies),
 	}
 	mux := http.NewServeMux()
@@ -121,6 +124,7 @@ func New(o Options) (*Handler, error) {
 	s.registerSets()
 	s.registerWorkspaces()
 	s.registerStandards()
+	s.registerImpact()
 	s.registerProbes(mux, o.Metrics)
 	if err := s.registerDocument(mux); err != nil {
 		return nil, err

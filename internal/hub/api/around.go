@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -168,10 +169,10 @@ func bounded(next http.Handler) http.Handler {
 		control := http.NewResponseController(w)
 		// A recorder of tests has no deadlines; the server does.
 		_ = control.SetWriteDeadline(time.Now().Add(writeTimeout))
-		taken := r.Method == http.MethodPost && (r.URL.Path == intakePath || r.URL.Path == oldPath)
-		if !taken && r.ContentLength != 0 {
+		taking := []string{intakePath, oldPath, impactPath}
+		if (r.Method != http.MethodPost || !slices.Contains(taking, r.URL.Path)) && r.ContentLength != 0 {
 			w.Header().Set("Connection", "close")
-			writeProblem(w, http.StatusBadRequest, "this request has a body, and only POST "+intakePath+" and "+oldPath+" take one")
+			writeProblem(w, http.StatusBadRequest, "this request has a body, and only POST of "+strings.Join(taking, ", ")+" takes one")
 			return
 		}
 		if r.URL.Path != exportPath && r.URL.Path != changesPath {

@@ -102,7 +102,7 @@ func newBed(t testing.TB, change ...func(*Options)) *bed {
 	if b.store, err = sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{Logger: logger, Now: now}); err != nil {
 		t.Fatal(err)
 	}
-	options := Options{Store: b.store, Auth: who, Live: live.New("here", clusterObjects(t), now), Logger: logger, Version: "1.2.3", Now: now, Rate: -1}
+	options := Options{Store: b.store, Auth: who, Live: live.New("here", clusterObjects(t), now), Impacts: knownImpact{}, Logger: logger, Version: "1.2.3", Now: now, Rate: -1}
 	for _, c := range change {
 		c(&options)
 	}

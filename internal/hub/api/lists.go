@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/assay-gitops/assay/internal/hub/live"
+	"github.com/assay-gitops/assay/internal/hub/store"
 	"github.com/assay-gitops/assay/internal/words"
 )
 
@@ -51,10 +52,7 @@ func (s *service) other(cluster string) error {
 	return huma.Error404NotFound(fmt.Sprintf("cluster %s not found: the hub reads the objects of its own cluster, %s, and knows of others what their agents send", cluster, s.live.Name))
 }
 
-// errCursor is a cursor of another list.
-var errCursor = huma.Error400BadRequest("the cursor is not of this list: begin again without one, and keep the filters the same from page to page")
-
-// page is the part of a list, sorted by name, that is wanted; next is empty on the last one.
+// page is the part of a list, sorted by name, that is wanted; next is empty on the last one. The error is store.ErrCursor.
 func page[T any](items []T, p Paging, name func(*T) string) (part []T, next string, err error) {
 	limit, cursor := p.Limit, p.Cursor
 	if p.PageSize > 0 {
@@ -67,7 +65,7 @@ func page[T any](items []T, p Paging, name func(*T) string) (part []T, next stri
 	if cursor != "" {
 		after, err := base64.RawURLEncoding.DecodeString(cursor)
 		if err != nil {
-			return nil, "", errCursor
+			return nil, "", store.ErrCursor
 		}
 		found := false
 		from, found = slices.BinarySearchFunc(items, string(after), func(item T, after string) int { return strings.Compare(name(&item), after) })

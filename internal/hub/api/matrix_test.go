@@ -59,6 +59,7 @@ func rows() map[string][]row {
 		"list-policy-configs":             {{path: "/v1/policy-configs", want: whole}},
 		"get-policy-config":               {{path: "/v1/policy-configs/shop", want: whole}},
 		"list-exceptions":                 {{path: "/v1/exceptions", want: whole}},
+		"ask-impact":                      {{path: "/v1/impact", body: `{"without": ["Policy/known"]}`, want: whole}},
 		"list-standards":                  {{path: "/v1/standards", want: whole}},
 		"list-workspaces":                 {{path: "/v1/workspaces", want: forReaders()}},
 		"get-workspace":                   workspace(""),

@@ -137,7 +137,7 @@ func (s *service) listPolicies(ctx context.Context, in *policiesInput) (*policie
 	}
 	part, next, err := page(matching, in.Paging, func(p **v2.Policy) string { return (*p).Name })
 	if err != nil {
-		return nil, err
+		return nil, s.problem(ctx, "paging", err)
 	}
 	out := &policiesOutput{Body: Policies{Policies: make([]PolicyObject, 0, len(part)), Listed: Listed{len(matching), next, faults}}}
 	for _, p := range part {

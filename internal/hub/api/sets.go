@@ -139,7 +139,7 @@ func objects[T, Shown any](ctx context.Context, s *service, in *objectsInput, do
 	}
 	part, next, err := page(found, in.Paging, name)
 	if err != nil {
-		return nil, Listed{}, err
+		return nil, Listed{}, s.problem(ctx, "paging", err)
 	}
 	shown := make([]Shown, 0, len(part))
 	for i := range part {

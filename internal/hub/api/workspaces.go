@@ -181,7 +181,7 @@ func (s *service) listWorkspaces(ctx context.Context, in *workspacesInput) (*wor
 	slices.SortFunc(all, func(a, b Workspace) int { return strings.Compare(a.Name, b.Name) })
 	part, next, err := page(all, in.Paging, func(w *Workspace) string { return w.Name })
 	if err != nil {
-		return nil, err
+		return nil, s.problem(ctx, "paging", err)
 	}
 	if scope, ok := s.alsoSees(ctx, auth.Violations); ok {
 		names := make([]string, 0, len(part))
