@@ -23,6 +23,7 @@ import (
 	"github.com/assay-gitops/assay/internal/hub/auth"
 	"github.com/assay-gitops/assay/internal/hub/auth/authtest"
 	"github.com/assay-gitops/assay/internal/hub/changes"
+	"github.com/assay-gitops/assay/internal/hub/impact"
 	"github.com/assay-gitops/assay/internal/hub/live"
 	"github.com/assay-gitops/assay/internal/hub/store/sqlite"
 	"github.com/assay-gitops/assay/internal/hub/store/storetest"
@@ -59,7 +60,7 @@ func newHubToAsk(t *testing.T) *aHub {
 	if h.store, err = changes.New(database, changes.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	handler, err := api.New(api.Options{Store: h.store, Auth: who, Live: live.New("here", nil, time.Now), Rate: -1})
+	handler, err := api.New(api.Options{Store: h.store, Auth: who, Live: live.New("here", nil, time.Now), Impacts: &impact.Surveyor{}, Rate: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
