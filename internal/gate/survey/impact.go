@@ -65,7 +65,6 @@ func (i *Impact) Incomplete() bool {
 // once, so that what changes meanwhile is no difference. It is otherwise as Run is.
 func Compare(ctx context.Context, o Options, then *catalog.Catalog) (*Impact, error) {
 	r := newRun(o)
-	r.report.Problems = nil // of the policies that are: they are not what is asked about
 	r.other = &comparison{options: o, catalog: then, most: r.MaxFindings}
 	if err := r.run(ctx); err != nil && ctx.Err() == nil {
 		return nil, err

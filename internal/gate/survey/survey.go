@@ -125,11 +125,19 @@ func newRun(o Options) *run {
 }
 
 func (r *run) run(ctx context.Context) error {
+	known := r.Catalog.Sources.Policies
+	if r.other != nil {
+		known = slices.Concat(known, r.other.catalog.Sources.Policies)
+	}
+	if err := r.Only.Check(known); err != nil {
+		return err
+	}
 	acting, err := r.compile(ctx)
 	if err != nil {
 		return err
 	}
 	if r.other != nil {
+		r.report.Problems = nil // of the policies that are: they are not what is asked about
 		more, err := r.other.compile(ctx, r)
 		if err != nil {
 			return err
@@ -158,9 +166,6 @@ func (r *run) run(ctx context.Context) error {
 
 // compile makes the snapshot and returns the policies that act.
 func (r *run) compile(ctx context.Context) ([]*v2.Policy, error) {
-	if err := r.Only.Check(r.Catalog.Sources.Policies); err != nil {
-		return nil, err
-	}
 	r.Catalog.Sources.Workloads = r.Catalog.Sources.Workloads.With(r.Workloads)
 	snapshot, problems, err := engine.Compile(ctx, r.Catalog.Select(r.Only.Match), engine.Options{Timeout: r.Timeout, Now: r.Now})
 	if err != nil {

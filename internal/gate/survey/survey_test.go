@@ -330,6 +330,18 @@ func TestWhatOtherPoliciesWouldChange(t *testing.T) {
 	if got := compare(broken, strings.ReplaceAll(fails, "fails", "ends")); strings.Contains(got, "->") || !strings.Contains(got, "ends") {
 		t.Errorf("a policy that fails:\n%s", got)
 	}
+	// A policy that is only there then, or only now, can be asked for by its id.
+	for id, then := range map[string][]string{"new": {warns, same, ends, celPolicy("new", here, "", "Deployment")}, "ends": {warns, same}} {
+		one := o
+		one.Only = catalog.Filter{Policies: []string{id}}
+		if got := compare(one, then...); strings.Count(got, "->") != 1 || !strings.Contains(got, " "+id+" ") {
+			t.Errorf("only %s:\n%s", id, got)
+		}
+	}
+	// What is wrong with the policies now is not what is asked about.
+	if got := compare(b.options("", same, strings.ReplaceAll(fails, "object.spec", "nothing.at")), same); got != "" {
+		t.Errorf("a policy that does not compile now:\n%s", got)
+	}
 	few := o
 	few.MaxFindings = 1
 	if got := compare(few, enforced, same); !strings.HasSuffix(got, "false 1 more differences are left out: 1 are held") {
