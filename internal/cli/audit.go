@@ -26,14 +26,27 @@ import (
 	"github.com/assay-gitops/assay/policy"
 )
 
-// auditFlags are the flags of audit as they were given.
-type auditFlags struct {
+// surveyFlags are those of every command that judges what is in a cluster.
+type surveyFlags struct {
 	cluster         clusterFlags
 	namespaces      []string
 	exclude         []string
 	ignoreForbidden bool
 
 	judgeFlags
+}
+
+// defineScope defines the flags that say what in which cluster is judged.
+func (s *surveyFlags) defineScope(f *pflag.FlagSet) {
+	s.cluster.connection(f)
+	f.StringSliceVarP(&s.namespaces, "namespace", "n", nil, "only what is in these `namespaces`; repeatable (default: all, and what is in none)")
+	f.StringSliceVar(&s.exclude, "exclude-namespace", nil, "nothing of these `namespaces`; repeatable")
+	f.BoolVar(&s.ignoreForbidden, "ignore-forbidden", false, "only warn about objects that may not be read")
+}
+
+// auditFlags are the flags of audit as they were given.
+type auditFlags struct {
+	surveyFlags
 	output     outputFlags
 	noProgress bool
 }
@@ -77,12 +90,7 @@ Exit codes:
 			return runAudit(command.Context(), env, &flags)
 		},
 	}
-	section(command, "Cluster", func(f *pflag.FlagSet) {
-		flags.cluster.connection(f)
-		f.StringSliceVarP(&flags.namespaces, "namespace", "n", nil, "only what is in these `namespaces`; repeatable (default: all, and what is in none)")
-		f.StringSliceVar(&flags.exclude, "exclude-namespace", nil, "nothing of these `namespaces`; repeatable")
-		f.BoolVar(&flags.ignoreForbidden, "ignore-forbidden", false, "only warn about objects that may not be read")
-	})
+	section(command, "Cluster", flags.defineScope)
 	section(command, "Policies", func(f *pflag.FlagSet) {
 		flags.definePolicies(f, v2.ModeAudit, "of the cluster")
 	})
@@ -124,14 +132,14 @@ func runAudit(ctx context.Context, env *Env, flags *auditFlags) error {
 }
 
 // options are what the flags say in the gate's words.
-func (f *auditFlags) options(env *Env) (survey.Options, error) {
-	judging, err := f.read()
+func (s *surveyFlags) options(env *Env) (survey.Options, error) {
+	judging, err := s.read()
 	if err != nil {
 		return survey.Options{}, err
 	}
 	o := survey.Options{
 		Mode: judging.mode, FailOn: judging.failOn, Only: judging.only, Workloads: judging.workloads,
-		Namespaces: f.namespaces, IgnoreForbidden: f.ignoreForbidden, Timeout: f.timeout, Jobs: f.jobs, Version: env.Version,
+		Namespaces: s.namespaces, IgnoreForbidden: s.ignoreForbidden, Timeout: s.timeout, Jobs: s.jobs, Version: env.Version,
 	}
 	slices.Sort(o.Namespaces)
 	o.Namespaces = slices.Compact(o.Namespaces)
@@ -171,11 +179,16 @@ func (c *auditClients) audit(ctx context.Context, env *Env, flags *auditFlags, o
 	if o.Catalog, err = c.policies(ctx, env, flags.policies); err != nil {
 		return nil, err
 	}
-	own, excluded := c.exempt(ctx, flags.exclude)
+	c.complete(ctx, &o, flags.exclude, progress)
+	return survey.Run(ctx, o)
+}
+
+// complete gives the options what is known of the cluster only.
+func (c *auditClients) complete(ctx context.Context, o *survey.Options, exclude []string, progress *progress) {
+	own, excluded := c.exempt(ctx, exclude)
 	o.Exempt = kube.ExemptNamespaces(own, excluded...)
 	o.Client, o.Metadata, o.Discovery = c.dynamic, c.metadata, c.discovery
 	o.Progress = func(p survey.Progress) { progress.update(surveyLine(p)) }
-	return survey.Run(ctx, o)
 }
 
 // policies are those below the paths, those of the cluster, or those that ship where it has none.

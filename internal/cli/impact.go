@@ -11,9 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	v2 "github.com/assay-gitops/assay/api/v2"
-	"github.com/assay-gitops/assay/internal/catalog"
 	"github.com/assay-gitops/assay/internal/gate/survey"
-	"github.com/assay-gitops/assay/internal/kube"
 	"github.com/assay-gitops/assay/internal/render"
 	"github.com/assay-gitops/assay/internal/words"
 	"github.com/assay-gitops/assay/policy"
@@ -21,13 +19,9 @@ import (
 
 // impactFlags are the flags of impact as they were given.
 type impactFlags struct {
-	cluster         clusterFlags
-	namespaces      []string
-	exclude         []string
-	ignoreForbidden bool
-	files           []string
-	without         []string
-	judgeFlags
+	surveyFlags
+	files      []string
+	without    []string
 	output     string
 	noProgress bool
 }
@@ -69,12 +63,7 @@ Exit codes:
 		f.StringArrayVarP(&flags.files, "filename", "f", nil, "`path` of policies, sets, configs and exceptions as they would be, - for standard input; repeatable")
 		f.StringArrayVar(&flags.without, "without", nil, "`KIND/NAME` of what would be gone, such as PolicyException/legacy; repeatable")
 	})
-	section(command, "Cluster", func(f *pflag.FlagSet) {
-		flags.cluster.connection(f)
-		f.StringSliceVarP(&flags.namespaces, "namespace", "n", nil, "only what is in these `namespaces`; repeatable (default: all, and what is in none)")
-		f.StringSliceVar(&flags.exclude, "exclude-namespace", nil, "nothing of these `namespaces`; repeatable")
-		f.BoolVar(&flags.ignoreForbidden, "ignore-forbidden", false, "only warn about objects that may not be read")
-	})
+	section(command, "Cluster", flags.defineScope)
 	section(command, "Policies", func(f *pflag.FlagSet) {
 		f.StringVar(&flags.mode, "mode", string(v2.ModeAdmission), "judge by the policies that act in this `mode`: admission or audit")
 		flags.only.define(f)
@@ -99,8 +88,11 @@ func runImpact(ctx context.Context, env *Env, flags *impactFlags) error {
 		return usageErrorf("say what would change: give --filename or --without")
 	}
 	flags.failOn = string(v2.SeverityLow)
-	audit := auditFlags{namespaces: flags.namespaces, ignoreForbidden: flags.ignoreForbidden, judgeFlags: flags.judgeFlags}
-	options, err := audit.options(env)
+	options, err := flags.options(env)
+	if err != nil {
+		return err
+	}
+	objects, without, err := flags.change(ctx, env)
 	if err != nil {
 		return err
 	}
@@ -111,26 +103,8 @@ func runImpact(ctx context.Context, env *Env, flags *impactFlags) error {
 	progress := newProgress(env, flags.noProgress)
 	defer progress.clear()
 	progress.update("reading policies …")
-	now, err := survey.Policies(ctx, clients.dynamic, clients.discovery)
-	if err != nil {
-		return fmt.Errorf("read the policies of the cluster: %w", err)
-	}
-	changed, err := changedPolicies(ctx, env, flags, now)
-	if err != nil {
-		return err
-	}
-	then, err := catalog.Gather(nil, changed)
-	if err != nil {
-		return err
-	}
-	if options.Catalog, err = catalog.Gather(nil, now); err != nil {
-		return err
-	}
-	own, excluded := clients.exempt(ctx, flags.exclude)
-	options.Exempt = kube.ExemptNamespaces(own, excluded...)
-	options.Client, options.Metadata, options.Discovery = clients.dynamic, clients.metadata, clients.discovery
-	options.Progress = func(p survey.Progress) { progress.update(surveyLine(p)) }
-	found, err := survey.Compare(ctx, options, then)
+	clients.complete(ctx, &options, flags.exclude, progress)
+	found, err := survey.Propose(ctx, options, objects, without)
 	progress.clear()
 	if err != nil {
 		return err
@@ -147,31 +121,29 @@ func runImpact(ctx context.Context, env *Env, flags *impactFlags) error {
 	return nil
 }
 
-// changedPolicies are those of the cluster with what the flags say.
-func changedPolicies(ctx context.Context, env *Env, flags *impactFlags, now []*policy.Object) ([]*policy.Object, error) {
-	var without []survey.Ref
-	for _, gone := range flags.without {
+// change is what the flags say would change.
+func (f *impactFlags) change(ctx context.Context, env *Env) (objects []*policy.Object, without []survey.Ref, err error) {
+	for _, gone := range f.without {
 		kind, name, ok := strings.Cut(gone, "/")
 		if !ok || kind == "" || name == "" {
-			return nil, usageErrorf("--without %q: give it as KIND/NAME, such as PolicyException/legacy", gone)
+			return nil, nil, usageErrorf("--without %q: give it as KIND/NAME, such as PolicyException/legacy", gone)
 		}
 		without = append(without, survey.Ref{Kind: kind, Name: name})
 	}
-	var objects []*policy.Object
-	if len(flags.files) > 0 {
-		tree, err := render.Render(ctx, flags.files, render.Options{Root: env.Dir, Stdin: env.Stdin})
-		if err != nil {
-			return nil, fmt.Errorf("read what would change: %w", err)
-		}
-		if reportProblems(env, tree.Problems) {
-			return nil, exitCode(exitFailure)
-		}
-		objects = tree.Objects
-		if !slices.ContainsFunc(objects, func(o *policy.Object) bool { return o.Group() == v2.Group }) {
-			return nil, fmt.Errorf("no policy, set, config or exception was found in %s", strings.Join(flags.files, ", "))
-		}
+	if len(f.files) == 0 {
+		return nil, without, nil
 	}
-	return survey.Changed(now, objects, without) //nolint:wrapcheck // it says what is not there
+	tree, err := render.Render(ctx, f.files, render.Options{Root: env.Dir, Stdin: env.Stdin})
+	if err != nil {
+		return nil, nil, fmt.Errorf("read what would change: %w", err)
+	}
+	if reportProblems(env, tree.Problems) {
+		return nil, nil, exitCode(exitFailure)
+	}
+	if !slices.ContainsFunc(tree.Objects, func(o *policy.Object) bool { return o.Group() == v2.Group }) {
+		return nil, nil, fmt.Errorf("no policy, set, config or exception was found in %s", strings.Join(f.files, ", "))
+	}
+	return tree.Objects, without, nil
 }
 
 // impactShown is the impact for machines.

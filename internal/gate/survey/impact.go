@@ -90,6 +90,26 @@ func Compare(ctx context.Context, o Options, then *catalog.Catalog) (*Impact, er
 	return impact, nil
 }
 
+// Propose compares the policies of the cluster with what they would be after a change: see Compare and Changed. The options need no catalog.
+func Propose(ctx context.Context, o Options, objects []*policy.Object, without []Ref) (*Impact, error) {
+	now, err := Policies(ctx, o.Client, o.Discovery)
+	if err != nil {
+		return nil, fmt.Errorf("reading the policies of the cluster: %w", err)
+	}
+	changed, err := Changed(now, objects, without)
+	if err != nil {
+		return nil, err
+	}
+	then, err := catalog.Gather(nil, changed)
+	if err != nil {
+		return nil, fmt.Errorf("reading the policies as they would be: %w", err)
+	}
+	if o.Catalog, err = catalog.Gather(nil, now); err != nil {
+		return nil, fmt.Errorf("reading the policies of the cluster: %w", err)
+	}
+	return Compare(ctx, o, then)
+}
+
 // Ref names a source of policies.
 type Ref struct{ Kind, Name string }
 

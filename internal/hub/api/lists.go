@@ -103,6 +103,16 @@ func (s *service) unreadable() error {
 	return after(huma.Error503ServiceUnavailable("the API server of cluster "+s.live.Name+" could not be asked; try again in a moment"), busyFor)
 }
 
+// readLive is a list of the hub's cluster, with what could not be read of it. The error is a problem.
+func readLive[T any](ctx context.Context, s *service, cluster, doing string, read func(context.Context) ([]T, error)) ([]T, []ListError, error) {
+	if err := s.other(cluster); err != nil {
+		return nil, nil, err
+	}
+	found, err := read(ctx)
+	faults, err := s.unread(ctx, doing, found != nil, err)
+	return found, faults, err
+}
+
 // State is what the agent says of an object.
 type State struct {
 	Ready   string `json:"ready" enum:"True,False,Unknown" doc:"Whether the agent works by it."`

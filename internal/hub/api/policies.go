@@ -121,11 +121,7 @@ func (s *service) registerPolicies() {
 }
 
 func (s *service) listPolicies(ctx context.Context, in *policiesInput) (*policiesOutput, error) {
-	if err := s.other(in.ClusterName); err != nil {
-		return nil, err
-	}
-	found, err := s.live.Policies(ctx)
-	faults, err := s.unread(ctx, "reading policies", found != nil, err)
+	found, faults, err := readLive(ctx, s, in.ClusterName, "reading policies", s.live.Policies)
 	if err != nil {
 		return nil, err
 	}

@@ -129,11 +129,7 @@ func (s *service) registerSets() {
 
 // objects makes a page of what was read of the cluster.
 func objects[T, Shown any](ctx context.Context, s *service, in *objectsInput, doing string, read func(context.Context) ([]T, error), name func(*T) string, show func(*T) Shown) ([]Shown, Listed, error) {
-	if err := s.other(in.ClusterName); err != nil {
-		return nil, Listed{}, err
-	}
-	found, err := read(ctx)
-	faults, err := s.unread(ctx, doing, found != nil, err)
+	found, faults, err := readLive(ctx, s, in.ClusterName, doing, read)
 	if err != nil {
 		return nil, Listed{}, err
 	}

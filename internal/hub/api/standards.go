@@ -44,11 +44,7 @@ func (s *service) registerStandards() {
 }
 
 func (s *service) standards(ctx context.Context, in *InCluster) (*standardsOutput, error) {
-	if err := s.other(in.ClusterName); err != nil {
-		return nil, err
-	}
-	found, err := s.live.Policies(ctx)
-	faults, err := s.unread(ctx, "reading policies", found != nil, err)
+	found, faults, err := readLive(ctx, s, in.ClusterName, "reading policies", s.live.Policies)
 	if err != nil {
 		return nil, err
 	}

@@ -159,11 +159,7 @@ func (s *service) seenNamespaces(ctx context.Context, namespaces []live.Namespac
 }
 
 func (s *service) listWorkspaces(ctx context.Context, in *workspacesInput) (*workspacesOutput, error) {
-	if err := s.other(in.ClusterName); err != nil {
-		return nil, err
-	}
-	found, err := s.live.Namespaces(ctx)
-	faults, err := s.unread(ctx, "reading the namespaces of workspaces", found != nil, err)
+	found, faults, err := readLive(ctx, s, in.ClusterName, "reading the namespaces of workspaces", s.live.Namespaces)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,6 @@ import (
 	"k8s.io/client-go/rest"
 
 	v2 "github.com/assay-gitops/assay/api/v2"
-	"github.com/assay-gitops/assay/internal/catalog"
 	"github.com/assay-gitops/assay/internal/gate/survey"
 	"github.com/assay-gitops/assay/internal/kube"
 	"github.com/assay-gitops/assay/policy"
@@ -53,28 +52,12 @@ func New(config *rest.Config) (*Surveyor, error) {
 
 // Impact of a change. A survey.UnknownRefError is a Without that there is not.
 func (s *Surveyor) Impact(ctx context.Context, change Change) (*survey.Impact, error) {
-	now, err := survey.Policies(ctx, s.dynamic, s.discovery)
-	if err != nil {
-		return nil, fmt.Errorf("reading the policies of the cluster: %w", err)
-	}
-	changed, err := survey.Changed(now, change.Objects, change.Without)
-	if err != nil {
-		return nil, err //nolint:wrapcheck // it says what is asked wrongly
-	}
-	then, err := catalog.Gather(nil, changed)
-	if err != nil {
-		return nil, fmt.Errorf("reading the changed policies: %w", err)
-	}
-	current, err := catalog.Gather(nil, now)
-	if err != nil {
-		return nil, fmt.Errorf("reading the policies of the cluster: %w", err)
-	}
-	found, err := survey.Compare(ctx, survey.Options{
-		Client: s.dynamic, Metadata: s.metadata, Discovery: s.discovery, Catalog: current, Mode: change.Mode, FailOn: v2.SeverityLow,
+	found, err := survey.Propose(ctx, survey.Options{
+		Client: s.dynamic, Metadata: s.metadata, Discovery: s.discovery, Mode: change.Mode, FailOn: v2.SeverityLow,
 		Namespaces: change.Namespaces, Exempt: kube.ExemptNamespaces(""), MaxFindings: maxChanges,
-	}, then)
+	}, change.Objects, change.Without)
 	if err != nil {
-		return nil, fmt.Errorf("comparing policies: %w", err)
+		return nil, err //nolint:wrapcheck // it says what could not be done
 	}
 	return found, ctx.Err()
 }
