@@ -25,6 +25,7 @@ const MaxDays = 3700
 
 // Store keeps results. Implementations are safe for concurrent use.
 type Store interface {
+	Records
 	// Add keeps results of a cluster, all of them or none; when it returns without an error they survive a kill of the process.
 	// Results that are known already are left alone. It tells how many were new. None at all are a sign of life of the cluster. A cluster
 	// without a name, and a result without an ID, a gate, a time or a policy is ErrInvalid.
@@ -44,8 +45,8 @@ type Store interface {
 	Timeline(ctx context.Context, q Query) ([]Day, error)
 	// Clusters that have sent something, sorted by name. Scope does not limit it.
 	Clusters(ctx context.Context) ([]Cluster, error)
-	// Forget removes results that are older than before, and violations that are not open and were last seen before it. It tells how
-	// many results it removed. It may stop half way with an error, and goes on from there when it is called again. Results are still
+	// Forget removes results that are older than before, violations that are not open and were last seen before it, versions that ended and
+	// audits that started before it. It tells how many results it removed. It may stop half way with an error, and goes on from there when it is called again. Results are still
 	// counted in the timeline of the day that before is in, unless their violation is removed.
 	Forget(ctx context.Context, before time.Time) (removed int, err error)
 	// Backup writes a consistent copy to a file that does not exist yet.

@@ -58,9 +58,12 @@ func (c *codec) compress(text []byte) []byte {
 	return c.encoder.EncodeAll(text, make([]byte, 0, len(text)/3))
 }
 
+// text that was compressed; nil when it was empty.
+func (c *codec) text(compressed []byte) ([]byte, error) { return c.decoder.DecodeAll(compressed, nil) }
+
 // decode reads values of JSON that were compressed. Numbers of any type stay exact.
 func (c *codec) decode(compressed []byte, to ...any) error {
-	text, err := c.decoder.DecodeAll(compressed, nil)
+	text, err := c.text(compressed)
 	if err != nil {
 		return err
 	}

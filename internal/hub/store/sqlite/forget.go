@@ -28,6 +28,9 @@ func (s *Store) Forget(ctx context.Context, before time.Time) (removed int, err 
 	}); err != nil {
 		return 0, fmt.Errorf("forgetting the timeline before %s: %w", before.Format(time.RFC3339), damage(err))
 	}
+	if err := s.forgetRecords(ctx, before.UnixNano()); err != nil {
+		return 0, fmt.Errorf("forgetting what was declared before %s: %w", before.Format(time.RFC3339), damage(err))
+	}
 	for first := uint32(0); ; first += forgetSlots {
 		n, end, err := s.forget(ctx, before.UnixNano(), first)
 		removed += n

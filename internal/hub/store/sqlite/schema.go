@@ -14,7 +14,7 @@ const applicationID = 0x41737379
 type migration func(ctx context.Context, tx *sql.Tx) error
 
 // migrations in their order; the version of a database is how many it has had. What was released is never changed.
-func migrations() []migration { return []migration{statements(tables), addTicks} }
+func migrations() []migration { return []migration{statements(tables), addTicks, statements(records)} }
 
 func statements(text string) migration {
 	return func(ctx context.Context, tx *sql.Tx) error {
@@ -99,6 +99,43 @@ CREATE TABLE totals (
 	results INTEGER NOT NULL
 );
 INSERT INTO totals VALUES (0);
+`
+
+// records are what a cluster was judged by and which audits there were. A version that has not ended has 0 there.
+const records = `
+CREATE TABLE versions (
+	id      TEXT PRIMARY KEY,
+	cluster TEXT NOT NULL,
+	kind    TEXT NOT NULL,
+	name    TEXT NOT NULL,
+	version TEXT NOT NULL,
+	began   INTEGER NOT NULL,
+	ended   INTEGER NOT NULL,
+	hash    BLOB NOT NULL, -- of the object, so that one that says the same is not written again
+	object  BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX versions_of_clusters ON versions (cluster, ended, kind, name);
+CREATE INDEX versions_by_time ON versions (began, id);
+
+-- When clusters declared something last, and first.
+CREATE TABLE declarations (
+	cluster TEXT PRIMARY KEY,
+	first   INTEGER NOT NULL,
+	last    INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE passes (
+	cluster  TEXT NOT NULL,
+	id       TEXT NOT NULL,
+	why      TEXT NOT NULL, -- the trigger
+	request  TEXT NOT NULL,
+	began    INTEGER NOT NULL,
+	ended    INTEGER NOT NULL,
+	failures INTEGER NOT NULL,
+	detail   BLOB NOT NULL,
+	PRIMARY KEY (cluster, id)
+) WITHOUT ROWID;
+CREATE INDEX passes_by_time ON passes (began);
 `
 
 // addTicks makes the table of what results count as by day, as package columns has it: many in a row, so that it is read quickly.

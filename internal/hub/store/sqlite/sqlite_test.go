@@ -192,7 +192,7 @@ func oldest(t *testing.T, dir string) {
 	ctx := context.Background()
 	s := open(t, dir)
 	add(t, s, "one", some(200)...)
-	for _, undo := range []string{`DROP TABLE ticks`, `UPDATE version SET version = 1`} {
+	for _, undo := range []string{`DROP TABLE ticks`, `DROP TABLE versions`, `DROP TABLE declarations`, `DROP TABLE passes`, `UPDATE version SET version = 1`} {
 		if _, err := s.writer.db.ExecContext(ctx, undo); err != nil {
 			t.Fatal(err)
 		}

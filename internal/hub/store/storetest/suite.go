@@ -24,6 +24,11 @@ func Test(t *testing.T, open func(t *testing.T) store.Store) {
 		"what is old is forgotten":                             testForget,
 		"a backup is a new file":                               testBackup,
 		"answers are of one moment":                            testConcurrent,
+		"what a cluster is judged by is kept as it was":        testDeclarations,
+		"versions are listed in pages":                         testVersions,
+		"bad declarations are refused whole":                   testBadDeclarations,
+		"old versions and audits are forgotten":                testForgetRecords,
+		"audits are kept":                                      testPasses,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
