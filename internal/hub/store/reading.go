@@ -2,7 +2,6 @@ package store
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"strconv"
 	"strings"
 
@@ -16,6 +15,11 @@ const Denied = "denied"
 // ID of the violation that a result of a cluster is about: 32 hexadecimal digits. The version of the object's API is not part of it,
 // as one object is served under several, nor is its UID: an object that is made anew under its name violates again.
 func ID(cluster string, gate sink.Gate, policy string, object *weave.Entity) string {
+	return KeyOf(cluster, gate, policy, object).String()
+}
+
+// KeyOf is what ID writes.
+func KeyOf(cluster string, gate sink.Gate, policy string, object *weave.Entity) Key {
 	group, _, found := strings.Cut(object.APIVersion, "/")
 	if !found {
 		group = ""
@@ -25,7 +29,7 @@ func ID(cluster string, gate sink.Gate, policy string, object *weave.Entity) str
 		// With its length, so that no two lists of parts are written the same. A hash takes everything.
 		_, _ = h.Write([]byte(strconv.Itoa(len(part)) + ":" + part))
 	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	return Key(h.Sum(nil)[:16])
 }
 
 // Reading is what one result says of its violation.

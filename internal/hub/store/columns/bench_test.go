@@ -89,7 +89,7 @@ func benchViolation(i int, now time.Time) *Violation {
 	policy := fmt.Sprintf("Containers Must Not Do Thing Number %d", rule)
 	status := statuses[i%7%len(statuses)]
 	return &Violation{
-		Key: Key{byte(i), byte(i >> 8), byte(i >> 16), byte(i >> 24)}, Cluster: cluster, Gate: "audit", Kind: "Deployment", Namespace: namespace, Name: name,
+		Key: store.Key{byte(i), byte(i >> 8), byte(i >> 16), byte(i >> 24)}, Cluster: cluster, Gate: "audit", Kind: "Deployment", Namespace: namespace, Name: name,
 		Workspace: namespace[:8], App: "Kustomization/flux-system/" + namespace, PolicyID: fmt.Sprint("thing-", rule), PolicyName: policy,
 		Category: []string{"security", "reliability"}[rule%2], Severity: []string{"low", "medium", "high"}[rule%3],
 		Standards: []store.Standard{{ID: "cis", Controls: []string{fmt.Sprint(rule)}}},

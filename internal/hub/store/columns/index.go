@@ -1,33 +1,15 @@
 package columns
 
 import (
-	"encoding/hex"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/assay-gitops/assay/internal/hub/store"
 )
 
-// Key is the ID of a violation.
-type Key [16]byte
-
-// String is the ID as store.ID writes it.
-func (k Key) String() string { return hex.EncodeToString(k[:]) }
-
-// ParseKey reads what String writes; false is no ID.
-func ParseKey(id string) (Key, bool) {
-	var k Key
-	if len(id) != 2*len(k) || strings.ToLower(id) != id {
-		return k, false
-	}
-	_, err := hex.Decode(k[:], []byte(id))
-	return k, err == nil
-}
-
 // Violation is what the index knows of one. Cluster, gate, kind, namespace and name follow from the key and never change.
 type Violation struct {
-	Key                                                  Key
+	Key                                                  store.Key
 	Cluster, Gate, Kind, Namespace, Name, Workspace, App string
 	PolicyID, PolicyName, Category, Severity, Message    string
 	Standards                                            []store.Standard
@@ -50,7 +32,7 @@ const (
 // row is a violation. It has no pointers, so that the garbage collector does not look at it.
 type row struct {
 	first, last                                          int64 // nanoseconds since 1970
-	key                                                  Key
+	key                                                  store.Key
 	policy                                               uint32
 	cluster, gate, kind, namespace, name, workspace, app uint32
 	message                                              uint32
@@ -77,7 +59,7 @@ type Index struct {
 	// end is after the last slot that was ever given.
 	end   uint32
 	free  []uint32
-	slots map[Key]uint32
+	slots map[store.Key]uint32
 
 	clusters, gates, kinds, namespaces, workspaces, apps dict
 	names                                                dict
@@ -90,11 +72,11 @@ type Index struct {
 
 // New is an index of nothing.
 func New() *Index {
-	return &Index{slots: map[Key]uint32{}, days: map[int32][]uint32{}}
+	return &Index{slots: map[store.Key]uint32{}, days: map[int32][]uint32{}}
 }
 
 // Slot of the violation with a key.
-func (x *Index) Slot(key Key) (uint32, bool) {
+func (x *Index) Slot(key store.Key) (uint32, bool) {
 	slot, found := x.slots[key]
 	return slot, found
 }

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/assay-gitops/assay/internal/hub/store"
+	"github.com/assay-gitops/assay/internal/hub/store/cursor"
 )
 
 // maxLimit is how long a page is at most.
@@ -57,7 +59,7 @@ func (x *Index) Page(ctx context.Context, q store.Query, page store.Page) (slots
 	cut()
 	if len(best) == keep {
 		best = best[:page.Limit]
-		next = x.cursor(page, x.row(best[len(best)-1].slot)).encode()
+		next = x.cursor(page, x.row(best[len(best)-1].slot)).Encode()
 	}
 	for _, c := range best {
 		slots = append(slots, c.slot)
@@ -73,21 +75,18 @@ type order struct {
 	// descending is of main, turned around of all of it.
 	descending, byName, turned bool
 	// start is after which the page begins; its main is in startMain, even where no row has it.
-	start     *cursor
+	start     *cursor.Cursor
 	startMain int64
 }
 
 func (x *Index) order(page store.Page) (*order, error) {
 	o := &order{x: x, turned: page.Ascending}
-	if page.Cursor != "" {
-		start, err := decodeCursor(page.Cursor)
-		if err != nil {
-			return nil, err
-		}
-		if start.order != page.Order || start.ascending != page.Ascending {
-			return nil, store.ErrCursor
-		}
-		o.start, o.startMain = start, start.number
+	start, err := cursor.Of(page)
+	if err != nil {
+		return nil, err
+	}
+	if start != nil {
+		o.start, o.startMain = start, start.Number
 	}
 	switch page.Order {
 	case store.ByLastSeen:
@@ -95,7 +94,7 @@ func (x *Index) order(page store.Page) (*order, error) {
 	case store.ByFirstSeen:
 		o.descending, o.main = true, func(r *row) int64 { return r.first }
 	case store.BySeverity:
-		o.descending, o.main = true, func(r *row) int64 { return severityRank(x.policies.facts[r.policy].severity) }
+		o.descending, o.main = true, func(r *row) int64 { return store.Rank(x.policies.facts[r.policy].severity) }
 	case store.ByPolicy:
 		names := make([]string, len(x.policies.facts))
 		for i := range names {
@@ -104,23 +103,18 @@ func (x *Index) order(page store.Page) (*order, error) {
 		places := placesOf(names)
 		o.main = func(r *row) int64 { return int64(places[r.policy]) }
 		if o.start != nil {
-			o.startMain = int64(placeOf(o.start.first, names, places))
+			o.startMain = int64(placeOf(o.start.First, names, places))
 		}
 	case store.ByObject:
 		places := x.namespaces.places()
 		o.byName, o.main = true, func(r *row) int64 { return int64(places[r.namespace]) }
 		if o.start != nil {
-			o.startMain = int64(placeOf(o.start.first, x.namespaces.words, places))
+			o.startMain = int64(placeOf(o.start.First, x.namespaces.words, places))
 		}
 	default:
 		return nil, fmt.Errorf("%w: there is no order %q", store.ErrInvalid, page.Order)
 	}
 	return o, nil
-}
-
-// severityRank grows with what is at stake; severities that nobody knows are below all others.
-func severityRank(severity string) int64 {
-	return int64(slices.Index([]string{"low", "medium", "high", "critical"}, severity))
 }
 
 func (o *order) compare(a, b candidate) int {
@@ -131,10 +125,10 @@ func (o *order) compare(a, b candidate) int {
 }
 
 func (o *order) isAfterStart(c candidate) bool {
-	return o.turn(c.main, o.startMain, func() int { return o.byNameAndKey(o.x.row(c.slot), o.start.second, o.start.key) }) > 0
+	return o.turn(c.main, o.startMain, func() int { return o.byNameAndKey(o.x.row(c.slot), o.start.Second, o.start.Key) }) > 0
 }
 
-func (o *order) byNameAndKey(r *row, name string, key Key) int {
+func (o *order) byNameAndKey(r *row, name string, key store.Key) int {
 	if o.byName {
 		if c := strings.Compare(o.x.names.words[r.name], name); c != 0 {
 			return c
@@ -155,4 +149,13 @@ func (o *order) turn(a, b int64, rest func() int) int {
 		return -c
 	}
 	return c
+}
+
+// cursor of a page that ends with a row.
+func (x *Index) cursor(page store.Page, r *row) cursor.Cursor {
+	f := &x.policies.facts[r.policy]
+	return cursor.After(page, &store.Violation{
+		PolicyName: f.name, Severity: f.severity, Namespace: x.namespaces.words[r.namespace], Name: x.names.words[r.name],
+		FirstSeen: time.Unix(0, r.first), LastSeen: time.Unix(0, r.last),
+	}, r.key)
 }

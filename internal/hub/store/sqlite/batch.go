@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/assay-gitops/assay/internal/hub/store"
-	"github.com/assay-gitops/assay/internal/hub/store/columns"
+	"github.com/assay-gitops/assay/internal/hub/store/fold"
 	"github.com/assay-gitops/assay/internal/sink"
 )
 
@@ -21,7 +21,7 @@ type batch struct {
 	// statements of the writer in the transaction.
 	statements map[*sql.Stmt]*sql.Stmt
 
-	changed map[columns.Key]*change
+	changed map[store.Key]*change
 	// order is that of changed, so that the database is written in the order in which results came.
 	order    []*change
 	ticks    ticks
@@ -48,7 +48,7 @@ func (s *Store) begin(ctx context.Context) (*batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &batch{ctx: ctx, s: s, w: s.writer, tx: tx, statements: map[*sql.Stmt]*sql.Stmt{}, changed: map[columns.Key]*change{}, ticks: ticks{}}, nil
+	return &batch{ctx: ctx, s: s, w: s.writer, tx: tx, statements: map[*sql.Stmt]*sql.Stmt{}, changed: map[store.Key]*change{}, ticks: ticks{}}, nil
 }
 
 // in is a statement of the writer in the transaction.
@@ -65,10 +65,10 @@ func (b *batch) exec(statement *sql.Stmt, values ...any) (sql.Result, error) {
 	return b.in(statement).ExecContext(b.ctx, values...)
 }
 
-func (b *batch) addAll(cluster string, items []item) error {
+func (b *batch) addAll(cluster string, items []fold.Item) error {
 	for i := range items {
 		if err := b.add(cluster, &items[i]); err != nil {
-			return fmt.Errorf("result %s: %w", items[i].id, err)
+			return fmt.Errorf("result %s: %w", items[i].ID, err)
 		}
 	}
 	for _, c := range b.order {
@@ -90,11 +90,11 @@ func (b *batch) addAll(cluster string, items []item) error {
 }
 
 // seen notes that something of the cluster came.
-func (b *batch) seen(cluster string, items []item) error {
+func (b *batch) seen(cluster string, items []fold.Item) error {
 	now := b.s.options.Now()
 	var newest moment
 	for i := range items {
-		newest = max(newest, items[i].at)
+		newest = max(newest, items[i].At)
 	}
 	skew := time.Unix(0, newest).Sub(now)
 	if len(items) == 0 {
@@ -105,8 +105,8 @@ func (b *batch) seen(cluster string, items []item) error {
 	return err
 }
 
-func (b *batch) add(cluster string, it *item) error {
-	c, err := b.change(it.key)
+func (b *batch) add(cluster string, it *fold.Item) error {
+	c, err := b.change(it.Key)
 	if err != nil {
 		return err
 	}
@@ -115,10 +115,10 @@ func (b *batch) add(cluster string, it *item) error {
 			return err
 		}
 	}
-	r := it.result
-	id := resultID(it.id)
-	values := []any{c.now.slot, id, it.at, int64(it.says)}
-	for _, text := range []string{it.reading.Resolution, string(r.Operation), revisionOf(r.App), r.Pass} {
+	r := it.Result
+	id := resultID(it.ID)
+	values := []any{c.now.slot, id, it.At, int64(saysOf(it.Result.Life, it.Reading))}
+	for _, text := range []string{it.Reading.Resolution, string(r.Operation), revisionOf(r.App), r.Pass} {
 		n, err := b.text(text)
 		if err != nil {
 			return err
@@ -137,21 +137,21 @@ func (b *batch) add(cluster string, it *item) error {
 	if err != nil {
 		return err
 	}
-	message := c.now.message
-	newest := c.now.take(it, policy, func(id int64) knownPolicy { return b.w.byID[id] })
+	message := c.now.Message
+	newest := c.now.Take(it, policy.id, func(id int64) bool { return b.w.byID[id].Stub })
 	if newest {
-		c.document, c.policy = it.document, policy.id
+		c.document, c.policy = it.Document, policy.id
 	}
 	if err := b.keepMessages(c, id, message, r.Validation.Message); err != nil {
 		return err
 	}
-	b.ticks.add(c.now.slot, it.at, it.reading.Day)
+	b.ticks.add(c.now.slot, it.At, it.Reading.Day)
 	return b.conclude(c, it)
 }
 
 // keepMessages gives the results of a violation their messages when they are not the one that it has now.
 func (b *batch) keepMessages(c *change, id any, before, message string) error {
-	if now := c.now.message; now != before {
+	if now := c.now.Message; now != before {
 		n, err := b.text(before)
 		if err == nil {
 			_, err = b.exec(b.w.moveMessages, n, c.now.slot, id)
@@ -160,7 +160,7 @@ func (b *batch) keepMessages(c *change, id any, before, message string) error {
 			return err
 		}
 	}
-	if message == c.now.message {
+	if message == c.now.Message {
 		return nil
 	}
 	n, err := b.text(message)
@@ -171,19 +171,19 @@ func (b *batch) keepMessages(c *change, id any, before, message string) error {
 }
 
 // conclude does what a result does to the violation of the other gate, or that to its.
-func (b *batch) conclude(c *change, it *item) error {
+func (b *batch) conclude(c *change, it *fold.Item) error {
 	switch {
-	case it.closes:
-		c.now.close(it.at, it.result.Resolution)
-		other, err := b.change(it.other)
+	case it.Closes:
+		c.now.Close(it.At, it.Result.Resolution)
+		other, err := b.change(it.Other)
 		if err == nil && other != nil {
-			other.now.close(it.at, it.result.Resolution)
+			other.now.Close(it.At, it.Result.Resolution)
 		}
 		return err
-	case it.asks && c.isNew:
-		other, err := b.change(it.other)
-		if err == nil && other != nil && other.now.closed != 0 {
-			c.now.close(other.now.closed, other.now.closedWhy)
+	case it.Asks && c.isNew:
+		other, err := b.change(it.Other)
+		if err == nil && other != nil && other.now.Closed != 0 {
+			c.now.Close(other.now.Closed, other.now.ClosedWhy)
 		}
 		return err
 	}
@@ -191,7 +191,7 @@ func (b *batch) conclude(c *change, it *item) error {
 }
 
 // change of the violation with a key; nil when there is none.
-func (b *batch) change(key columns.Key) (*change, error) {
+func (b *batch) change(key store.Key) (*change, error) {
 	if c := b.changed[key]; c != nil {
 		return c, nil
 	}
@@ -210,17 +210,16 @@ func (b *batch) change(key columns.Key) (*change, error) {
 	return c, nil
 }
 
-func (b *batch) create(cluster string, it *item) (*change, error) {
+func (b *batch) create(cluster string, it *fold.Item) (*change, error) {
 	slot, err := b.reserve()
 	if err != nil {
 		return nil, err
 	}
-	e := &it.result.Validation.Entity
+	e := &it.Result.Validation.Entity
 	c := &change{isNew: true, now: violation{
-		slot: slot, key: it.key, cluster: cluster, gate: string(it.result.Gate), api: e.APIVersion, kind: e.Kind, namespace: e.Namespace, name: e.Name,
-		hidden: true, message: it.result.Validation.Message, said: store.Open, status: store.Open,
+		slot: slot, key: it.Key, cluster: cluster, kind: e.Kind, namespace: e.Namespace, name: e.Name, State: fold.New[int64](it),
 	}}
-	b.changed[it.key] = c
+	b.changed[it.Key] = c
 	b.order = append(b.order, c)
 	return c, nil
 }
@@ -244,12 +243,12 @@ func (b *batch) write(c *change) error {
 		}
 	}
 	before := c.before
-	before.last, before.newest = now.last, now.newest
+	before.Last, before.Newest = now.Last, now.Newest
 	switch {
 	case c.now == c.before:
 		return nil
 	case c.now == before:
-		_, err := b.exec(b.w.updateSeen, now.last, now.newest, now.slot)
+		_, err := b.exec(b.w.updateSeen, now.Last, now.Newest, now.slot)
 		return err
 	}
 	_, err := b.exec(b.w.insertViolation, now.values()...)
@@ -290,17 +289,17 @@ func (b *batch) text(value string) (int64, error) {
 	return n, nil
 }
 
-func (b *batch) policy(it *item) (knownPolicy, error) {
-	if k, is := b.w.policies[it.definition.hash]; is {
+func (b *batch) policy(it *fold.Item) (knownPolicy, error) {
+	if k, is := b.w.policies[it.Definition.Hash]; is {
 		return k, nil
 	}
-	id, err := inserted(b.exec(b.w.insertPolicy, it.definition.hash[:], b.s.codec.compress(it.definition.text)))
+	id, err := inserted(b.exec(b.w.insertPolicy, it.Definition.Hash[:], b.s.read.Codec.Compress(it.Definition.Text)))
 	if err != nil {
 		return knownPolicy{}, err
 	}
-	k := known(id, &it.result.Validation.Policy)
-	b.w.policies[it.definition.hash] = k
-	b.hashes = append(b.hashes, it.definition.hash)
+	k := known(id, &it.Result.Validation.Policy)
+	b.w.policies[it.Definition.Hash] = k
+	b.hashes = append(b.hashes, it.Definition.Hash)
 	b.policies = append(b.policies, k)
 	// Readers have their turn before: they look for policies of violations.
 	b.s.mu.Lock()
@@ -326,7 +325,7 @@ func (b *batch) commit() error {
 	b.done = true
 	for _, c := range b.order {
 		if c.isNew || c.now != c.before {
-			b.s.index.Put(c.now.slot, c.now.indexed(b.w.byID[c.now.policy]))
+			b.s.index.Put(c.now.slot, c.now.indexed(b.w.byID[c.now.Policy]))
 		}
 	}
 	for day, entries := range b.ticks {

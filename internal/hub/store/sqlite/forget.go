@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/assay-gitops/assay/internal/hub/store/columns"
+	"github.com/assay-gitops/assay/internal/hub/store/fold"
 )
 
 // forgetSlots is how many violations are looked at in one transaction, so that results can be added in between.
@@ -15,11 +16,11 @@ const forgetSlots = 2000
 
 // Forget implements store.Store. What is removed leaves room in the database for what comes; the file does not get smaller.
 func (s *Store) Forget(ctx context.Context, before time.Time) (removed int, err error) {
-	if before.Before(earliest) {
+	if before.Before(fold.Earliest) {
 		return 0, nil
 	}
-	if before.After(latest) {
-		before = latest
+	if before.After(fold.Latest) {
+		before = fold.Latest
 	}
 	if err := s.turn(ctx, func(tx *sql.Tx) (func(), error) {
 		day := columns.DayOf(before)

@@ -19,7 +19,7 @@ func (s *Store) load(ctx context.Context) error {
 		if err := v.scan(rows); err != nil {
 			return err
 		}
-		policy, known := s.writer.byID[v.policy]
+		policy, known := s.writer.byID[v.Policy]
 		if !known {
 			return fmt.Errorf("%w: violation %s is of a policy that is not there", ErrDamaged, v.key)
 		}
@@ -58,7 +58,7 @@ func (s *Store) loadPolicies(ctx context.Context) error {
 			return err
 		}
 		var p weave.Policy
-		if err := s.codec.decode(definition, &p); err != nil {
+		if err := s.read.Codec.Decode(definition, &p); err != nil {
 			return fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 		k := known(id, &p)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/assay-gitops/assay/internal/hub/store"
 	"github.com/assay-gitops/assay/internal/hub/store/columns"
+	"github.com/assay-gitops/assay/internal/hub/store/fold"
 )
 
 // ErrDamaged is a database that cannot be read as what it should be.
@@ -70,9 +71,8 @@ type Store struct {
 
 	writer  *writer
 	readers *sql.DB
-	codec   *codec
-	// definitions are for who adds.
-	definitions definitions
+	// read is for who adds.
+	read fold.Reader
 
 	// mu guards the index, and makes what is read from it and from the database one moment.
 	mu    sync.RWMutex
@@ -112,7 +112,7 @@ func (s *Store) open(ctx context.Context) error {
 	if err := file.Close(); err != nil {
 		return err
 	}
-	if s.codec, err = newCodec(); err != nil {
+	if s.read.Codec, err = fold.NewCodec(); err != nil {
 		return err
 	}
 	db, err := connect(s.path(), 1, writerCache, "_pragma", "journal_mode(WAL)", "_pragma", "wal_autocheckpoint(0)",
@@ -180,8 +180,8 @@ func (s *Store) close() error {
 	if s.writer != nil {
 		errs = append(errs, s.writer.close())
 	}
-	if s.codec != nil {
-		s.codec.close()
+	if s.read.Codec != nil {
+		s.read.Codec.Close()
 	}
 	if err := errors.Join(append(errs, s.lock.Release())...); err != nil {
 		return fmt.Errorf("closing the store in %s: %w", s.dir, err)

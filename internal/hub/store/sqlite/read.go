@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/assay-gitops/assay/internal/hub/store"
-	"github.com/assay-gitops/assay/internal/hub/store/columns"
 )
 
 // Violations implements store.Store.
@@ -46,14 +45,14 @@ func (s *Store) Violations(ctx context.Context, q store.Query, page store.Page) 
 		if v == nil {
 			return store.Violations{}, fmt.Errorf("reading violations: %w: the one in slot %d is gone", ErrDamaged, slot)
 		}
-		list.Items = append(list.Items, v.shown(s.writer.byID[v.policy]))
+		list.Items = append(list.Items, v.shown(s.writer.byID[v.Policy]))
 	}
 	return list, nil
 }
 
 // slot of a violation in scope. It runs with s.mu held, which its caller keeps for as long as it uses the slot.
 func (s *Store) slot(scope store.Scope, id string) (uint32, error) {
-	key, is := columns.ParseKey(id)
+	key, is := store.ParseKey(id)
 	if !is {
 		return 0, store.ErrNotFound
 	}
@@ -76,12 +75,12 @@ func (s *Store) Violation(ctx context.Context, scope store.Scope, id string) (*s
 	if err := v.scan(s.readers.QueryRowContext(ctx, `SELECT `+violationColumns+` FROM violations WHERE slot = ?`, slot)); err != nil {
 		return nil, fmt.Errorf("reading the violation %s: %w", id, damage(err))
 	}
-	shown := v.shown(s.writer.byID[v.policy])
+	shown := v.shown(s.writer.byID[v.Policy])
 	var document, definition []byte
 	err = s.readers.QueryRowContext(ctx, `SELECT d.document, p.definition FROM documents d JOIN policies p ON p.id = d.policy WHERE d.slot = ?`, slot).
 		Scan(&document, &definition)
 	if err == nil {
-		shown.Document, err = s.codec.result(document, definition)
+		shown.Document, err = s.read.Codec.Result(document, definition)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the document of the violation %s: %w", id, damage(err))

@@ -61,7 +61,7 @@ func (s *Store) declare(ctx context.Context, tx *sql.Tx, cluster string, at mome
 		case known && before.version == o.Version && string(before.hash) == string(hash[:]):
 			continue
 		case known && before.version == o.Version:
-			_, err = tx.ExecContext(ctx, `UPDATE versions SET hash = ?, object = ? WHERE id = ?`, hash[:], s.codec.compress(o.Object), before.id)
+			_, err = tx.ExecContext(ctx, `UPDATE versions SET hash = ?, object = ? WHERE id = ?`, hash[:], s.read.Codec.Compress(o.Object), before.id)
 		default:
 			if known {
 				if err := end(ctx, tx, before.id, at); err != nil {
@@ -69,7 +69,7 @@ func (s *Store) declare(ctx context.Context, tx *sql.Tx, cluster string, at mome
 				}
 			}
 			_, err = tx.ExecContext(ctx, `INSERT INTO versions (id, cluster, kind, name, version, began, ended, hash, object) VALUES (?,?,?,?,?,?,0,?,?)`,
-				store.VersionID(cluster, o, time.Unix(0, at)), cluster, o.Kind, o.Name, o.Version, at, hash[:], s.codec.compress(o.Object))
+				store.VersionID(cluster, o, time.Unix(0, at)), cluster, o.Kind, o.Name, o.Version, at, hash[:], s.read.Codec.Compress(o.Object))
 			changed++
 		}
 		if err != nil {
@@ -149,7 +149,7 @@ func (s *Store) DeclaredAt(ctx context.Context, cluster, kind string, at time.Ti
 		if err := scanVersion(rows, &v, &compressed); err != nil {
 			return err
 		}
-		object, err := s.codec.text(compressed)
+		object, err := s.read.Codec.Text(compressed)
 		v.Object = object
 		versions = append(versions, v)
 		return err
@@ -220,7 +220,7 @@ func (s *Store) Version(ctx context.Context, id string) (*store.Version, error) 
 		return nil, store.ErrNotFound
 	}
 	if err == nil {
-		v.Object, err = s.codec.text(compressed)
+		v.Object, err = s.read.Codec.Text(compressed)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the version %s: %w", id, damage(err))
@@ -241,7 +241,7 @@ func (s *Store) AddPass(ctx context.Context, cluster string, p *store.Pass) erro
 		_, err := tx.ExecContext(ctx, `INSERT INTO passes (cluster, id, why, request, began, ended, failures, detail) VALUES (?,?,?,?,?,?,?,?)
 			ON CONFLICT (cluster, id) DO UPDATE SET why = excluded.why, request = excluded.request, began = excluded.began, ended = excluded.ended,
 			failures = excluded.failures, detail = excluded.detail WHERE ended = 0`,
-			cluster, p.ID, p.Trigger, p.Request, p.Start.UnixNano(), ended, p.Failures, s.codec.compress(p.Detail))
+			cluster, p.ID, p.Trigger, p.Request, p.Start.UnixNano(), ended, p.Failures, s.read.Codec.Compress(p.Detail))
 		return func() {}, err
 	})
 	if err != nil {
@@ -292,7 +292,7 @@ func (s *Store) Pass(ctx context.Context, cluster, id string) (*store.Pass, erro
 		return nil, store.ErrNotFound
 	}
 	if err == nil {
-		p.Detail, err = s.codec.text(compressed)
+		p.Detail, err = s.read.Codec.Text(compressed)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the audit %s of cluster %s: %w", id, cluster, damage(err))

@@ -3,13 +3,13 @@ package sqlite
 import (
 	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/assay-gitops/assay/internal/hub/store"
 	"github.com/assay-gitops/assay/internal/hub/store/columns"
+	"github.com/assay-gitops/assay/internal/hub/store/fold"
 	"github.com/assay-gitops/assay/internal/sink"
 )
 
@@ -17,20 +17,16 @@ import (
 type says int64
 
 var (
-	lives    = []sink.Life{"", sink.Opened, sink.Unchanged, sink.Changed, sink.Resolved}
+	lives    = fold.Lives
 	statuses = []store.Status{store.Open, store.Resolved, store.Excepted}
 )
 
-func saysOf(life sink.Life, r store.Reading) (says, error) {
-	l := slices.Index(lives, life)
-	if l < 0 {
-		return 0, fmt.Errorf("%w: there is no stage %q of a finding", store.ErrInvalid, life)
-	}
-	s := says(l | slices.Index(statuses, r.Status)<<3 | int(r.Day)<<6)
+func saysOf(life sink.Life, r store.Reading) says {
+	s := says(slices.Index(lives, life) | slices.Index(statuses, r.Status)<<3 | int(r.Day)<<6)
 	if r.Enforced {
 		s |= 1 << 5
 	}
-	return s, nil
+	return s
 }
 
 func (s says) life() sink.Life      { return at(lives, int(s&7)) }

@@ -1,37 +1,23 @@
 package sqlite
 
 import (
-	"strings"
 	"time"
 
 	"github.com/assay-gitops/assay/internal/hub/store"
 	"github.com/assay-gitops/assay/internal/hub/store/columns"
-	"github.com/assay-gitops/assay/internal/sink"
+	"github.com/assay-gitops/assay/internal/hub/store/fold"
 )
 
 // moment is nanoseconds since 1970.
 type moment = int64
 
-// violation is one as the database has it.
+// violation is one as the database has it. Its policy is the number of one.
 type violation struct {
 	slot uint32
-	key  columns.Key
+	key  store.Key
 
-	cluster, gate              string
-	api, kind, namespace, name string
-	workspace, app, revision   string
-	policy                     int64
-	message                    string
-	status                     store.Status
-	resolution                 string
-	said                       store.Status
-	saidWhy                    string
-	closed                     moment
-	closedWhy                  string
-	enforced, hidden           bool
-	first, last                moment
-	newest                     string
-	results                    int
+	cluster, kind, namespace, name string
+	fold.State[int64]
 }
 
 // violationColumns are in the order of scan and values.
@@ -41,19 +27,19 @@ const violationColumns = `slot, key, cluster, gate, api, kind, namespace, name, 
 func (v *violation) scan(row interface{ Scan(...any) error }) error {
 	var key []byte
 	var status, said int
-	if err := row.Scan(&v.slot, &key, &v.cluster, &v.gate, &v.api, &v.kind, &v.namespace, &v.name, &v.workspace, &v.app, &v.revision, &v.policy, &v.message,
-		&status, &v.resolution, &said, &v.saidWhy, &v.closed, &v.closedWhy, &v.enforced, &v.hidden, &v.first, &v.last, &v.newest, &v.results); err != nil {
+	if err := row.Scan(&v.slot, &key, &v.cluster, &v.Gate, &v.API, &v.kind, &v.namespace, &v.name, &v.Workspace, &v.App, &v.Revision, &v.Policy, &v.Message,
+		&status, &v.Resolution, &said, &v.SaidWhy, &v.Closed, &v.ClosedWhy, &v.Enforced, &v.Hidden, &v.First, &v.Last, &v.Newest, &v.Results); err != nil {
 		return err
 	}
 	copy(v.key[:], key)
-	v.status, v.said = at(statuses, status), at(statuses, said)
+	v.Status, v.Said = at(statuses, status), at(statuses, said)
 	return nil
 }
 
 func (v *violation) values() []any {
 	return []any{
-		v.slot, v.key[:], v.cluster, v.gate, v.api, v.kind, v.namespace, v.name, v.workspace, v.app, v.revision, v.policy, v.message,
-		number(v.status), v.resolution, number(v.said), v.saidWhy, v.closed, v.closedWhy, v.enforced, v.hidden, v.first, v.last, v.newest, v.results,
+		v.slot, v.key[:], v.cluster, v.Gate, v.API, v.kind, v.namespace, v.name, v.Workspace, v.App, v.Revision, v.Policy, v.Message,
+		number(v.Status), v.Resolution, number(v.Said), v.SaidWhy, v.Closed, v.ClosedWhy, v.Enforced, v.Hidden, v.First, v.Last, v.Newest, v.Results,
 	}
 }
 
@@ -66,99 +52,18 @@ func number(s store.Status) int {
 	return -1
 }
 
-// take adds what a result says that is not known yet.
-func (v *violation) take(it *item, policy knownPolicy, known func(id int64) knownPolicy) (newest bool) {
-	r := it.result
-	newest = v.newest == "" || it.at > v.last || it.at == v.last && it.id > v.newest
-	v.results++
-	if r.Life == sink.Unchanged {
-		v.results--
-	}
-	v.hidden = v.hidden && !it.reading.Violates
-	if v.first == 0 || it.at < v.first {
-		v.first = it.at
-	}
-	e := &r.Validation.Entity
-	switch {
-	case !newest && v.said == store.Open:
-	case !newest || r.Life == sink.Resolved:
-		// Fills in what is not known otherwise.
-		v.api, v.workspace = either(newest, e.APIVersion, v.api), either(newest, r.Workspace, v.workspace)
-		if app, revision := application(r.App); v.app == "" || newest && app != "" {
-			v.app, v.revision = app, revision
-		}
-		if v.policy == 0 || newest && !policy.stub || known(v.policy).stub {
-			v.policy = policy.id
-		}
-	default:
-		v.api, v.workspace, v.policy = e.APIVersion, r.Workspace, policy.id
-		v.app, v.revision = application(r.App)
-	}
-	if newest {
-		v.last, v.newest = it.at, it.id
-		v.said, v.saidWhy = it.reading.Status, it.reading.Resolution
-		v.message = either(true, r.Validation.Message, v.message)
-		if it.reading.Wrong {
-			v.enforced = it.reading.Enforced
-		}
-	} else if v.message == "" {
-		v.message = r.Validation.Message
-	}
-	v.conclude()
-	return newest
-}
-
-// either is the first text, or the second when it is preferred or the first is empty.
-func either(first bool, a, b string) string {
-	if a == "" || !first && b != "" {
-		return b
-	}
-	return a
-}
-
-// close notes that audit says that the violation is resolved.
-func (v *violation) close(at moment, why string) {
-	if at > v.closed || at == v.closed && why > v.closedWhy {
-		v.closed, v.closedWhy = at, why
-		v.conclude()
-	}
-}
-
-// conclude sets the status. What audit says of the object ends a warning of admission.
-func (v *violation) conclude() {
-	v.status, v.resolution = v.said, v.saidWhy
-	if v.gate == string(sink.Admission) && v.said == store.Open && v.closed != 0 && v.closed >= v.last {
-		v.status, v.resolution = store.Resolved, v.closedWhy
-	}
-}
-
-// application is an App as a query has it, and its revision.
-func application(app *sink.App) (name, revision string) {
-	if app == nil {
-		return "", ""
-	}
-	return app.Kind + "/" + app.Namespace + "/" + app.Name, app.Revision
-}
-
 // indexed is the violation as package columns has it.
 func (v *violation) indexed(p knownPolicy) *columns.Violation {
 	return &columns.Violation{
-		Key: v.key, Cluster: v.cluster, Gate: v.gate, Kind: v.kind, Namespace: v.namespace, Name: v.name, Workspace: v.workspace, App: v.app,
-		PolicyID: p.policyID, PolicyName: p.name, Category: p.category, Severity: p.severity, Standards: p.standards, Message: v.message,
-		Status: v.status, Enforced: v.enforced, Hidden: v.hidden, FirstSeen: time.Unix(0, v.first), LastSeen: time.Unix(0, v.last),
+		Key: v.key, Cluster: v.cluster, Gate: v.Gate, Kind: v.kind, Namespace: v.namespace, Name: v.name, Workspace: v.Workspace, App: v.App,
+		PolicyID: p.PolicyID, PolicyName: p.Name, Category: p.Category, Severity: p.Severity, Standards: p.Standards, Message: v.Message,
+		Status: v.Status, Enforced: v.Enforced, Hidden: v.Hidden, FirstSeen: time.Unix(0, v.First), LastSeen: time.Unix(0, v.Last),
 	}
 }
 
 // shown is the violation as people are told.
 func (v *violation) shown(p knownPolicy) store.Violation {
-	shown := store.Violation{
-		ID: v.key.String(), Cluster: v.cluster, Gate: sink.Gate(v.gate), Status: v.status, Resolution: v.resolution, Enforced: v.enforced,
-		PolicyID: p.policyID, PolicyName: p.name, Category: p.category, Severity: p.severity, Standards: p.standards,
-		APIVersion: v.api, Kind: v.kind, Namespace: v.namespace, Name: v.name, Workspace: v.workspace, Message: v.message,
-		FirstSeen: time.Unix(0, v.first).UTC(), LastSeen: time.Unix(0, v.last).UTC(), Count: v.results,
-	}
-	if parts := strings.SplitN(v.app, "/", 3); len(parts) == 3 {
-		shown.App = &sink.App{Kind: parts[0], Namespace: parts[1], Name: parts[2], Revision: v.revision}
-	}
+	shown := v.Show(v.key, &p.Facts)
+	shown.Cluster, shown.Kind, shown.Namespace, shown.Name = v.cluster, v.kind, v.namespace, v.name
 	return shown
 }

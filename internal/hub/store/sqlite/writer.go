@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/assay-gitops/assay/internal/hub/store"
+	"github.com/assay-gitops/assay/internal/hub/store/fold"
 	"github.com/assay-gitops/assay/internal/weave"
 )
 
@@ -31,25 +31,13 @@ type writer struct {
 	byID     map[int64]knownPolicy
 }
 
-// knownPolicy is what is looked for of a policy.
+// knownPolicy is a policy with its number.
 type knownPolicy struct {
-	id                                 int64
-	policyID, name, category, severity string
-	standards                          []store.Standard
-	// stub is a policy of which only the name was known when the result was made.
-	stub bool
+	id int64
+	fold.Facts
 }
 
-func known(id int64, p *weave.Policy) knownPolicy {
-	k := knownPolicy{
-		id: id, policyID: p.ID, name: p.Name, category: p.Category, severity: p.Severity,
-		stub: p.Severity == "" && p.Category == "" && p.Code == "" && p.CEL == nil && (p.Name == p.ID || p.Name == ""),
-	}
-	for _, s := range p.Standards {
-		k.standards = append(k.standards, store.Standard{ID: s.ID, Controls: s.Controls})
-	}
-	return k
-}
+func known(id int64, p *weave.Policy) knownPolicy { return knownPolicy{id, fold.FactsOf(p)} }
 
 var errClosed = errors.New("the store is closed")
 

@@ -1,4 +1,4 @@
-package sqlite
+package fold
 
 import (
 	"bytes"
@@ -10,10 +10,10 @@ import (
 	"github.com/assay-gitops/assay/internal/weave"
 )
 
-// definition is a policy as it is kept, and its hash.
-type definition struct {
-	text []byte
-	hash [16]byte
+// Definition is a policy as it is kept, and its hash.
+type Definition struct {
+	Text []byte
+	Hash [16]byte
 	// policy is what text says.
 	policy weave.Policy
 }
@@ -22,13 +22,13 @@ type definition struct {
 // is much less work than encoding. It is safe for concurrent use.
 type definitions struct {
 	mu   sync.Mutex
-	last map[[2]string]*definition
+	last map[[2]string]*Definition
 }
 
 // maxDefinitions is how many are remembered.
 const maxDefinitions = 10_000
 
-func (d *definitions) of(cluster string, p *weave.Policy) (*definition, error) {
+func (d *definitions) of(cluster string, p *weave.Policy) (*Definition, error) {
 	key := [2]string{cluster, p.ID}
 	d.mu.Lock()
 	last := d.last[key]
@@ -41,7 +41,7 @@ func (d *definitions) of(cluster string, p *weave.Policy) (*definition, error) {
 		return nil, err
 	}
 	sum := sha256.Sum256(text)
-	made := &definition{text: text, hash: [16]byte(sum[:])}
+	made := &Definition{Text: text, Hash: [16]byte(sum[:])}
 	// A copy: the result is not ours for longer than it is added.
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
@@ -51,7 +51,7 @@ func (d *definitions) of(cluster string, p *weave.Policy) (*definition, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.last == nil || len(d.last) >= maxDefinitions {
-		d.last = map[[2]string]*definition{}
+		d.last = map[[2]string]*Definition{}
 	}
 	d.last[key] = made
 	return made, nil

@@ -1,4 +1,4 @@
-package sqlite
+package fold
 
 import (
 	"bytes"
@@ -15,13 +15,14 @@ import (
 // maxDocument is how much memory a document that is read may take, in bytes.
 const maxDocument = 64 << 20
 
-// codec compresses documents. It is safe for concurrent use.
-type codec struct {
+// Codec compresses documents. It is safe for concurrent use.
+type Codec struct {
 	encoder *zstd.Encoder
 	decoder *zstd.Decoder
 }
 
-func newCodec() (*codec, error) {
+// NewCodec is for one store. It must be closed.
+func NewCodec() (*Codec, error) {
 	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0)),
 		zstd.WithWindowSize(256<<10), zstd.WithLowerEncoderMem(true), zstd.WithEncoderDictRaw(dictionaryID, []byte(dictionary)))
 	if err != nil {
@@ -32,16 +33,17 @@ func newCodec() (*codec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the decompressor: %w", err)
 	}
-	return &codec{encoder, decoder}, nil
+	return &Codec{encoder, decoder}, nil
 }
 
-func (c *codec) close() {
+// Close gives back its memory.
+func (c *Codec) Close() {
 	_ = c.encoder.Close() // it writes to nothing
 	c.decoder.Close()
 }
 
-// document is a result without its policy: two values of JSON after each other, the result without its manifest and the manifest.
-func (c *codec) document(r *sink.Result) ([]byte, error) {
+// Document is a result without its policy: two values of JSON after each other, the result without its manifest and the manifest.
+func (c *Codec) Document(r *sink.Result) ([]byte, error) {
 	bare := *r
 	bare.Validation.Policy, bare.Validation.Entity.Manifest = weave.Policy{}, nil
 	text, err := json.Marshal(&bare)
@@ -51,19 +53,20 @@ func (c *codec) document(r *sink.Result) ([]byte, error) {
 	if text, err = appendJSON(text, r.Validation.Entity.Manifest); err != nil {
 		return nil, err
 	}
-	return c.compress(text), nil
+	return c.Compress(text), nil
 }
 
-func (c *codec) compress(text []byte) []byte {
+// Compress is what Decode reads.
+func (c *Codec) Compress(text []byte) []byte {
 	return c.encoder.EncodeAll(text, make([]byte, 0, len(text)/3))
 }
 
-// text that was compressed; nil when it was empty.
-func (c *codec) text(compressed []byte) ([]byte, error) { return c.decoder.DecodeAll(compressed, nil) }
+// Text that was compressed; nil when it was empty.
+func (c *Codec) Text(compressed []byte) ([]byte, error) { return c.decoder.DecodeAll(compressed, nil) }
 
-// decode reads values of JSON that were compressed. Numbers of any type stay exact.
-func (c *codec) decode(compressed []byte, to ...any) error {
-	text, err := c.text(compressed)
+// Decode reads values of JSON that were compressed. Numbers of any type stay exact.
+func (c *Codec) Decode(compressed []byte, to ...any) error {
+	text, err := c.Text(compressed)
 	if err != nil {
 		return err
 	}
@@ -77,15 +80,15 @@ func (c *codec) decode(compressed []byte, to ...any) error {
 	return nil
 }
 
-// result puts a document and its policy together.
-func (c *codec) result(document, definition []byte) (*sink.Result, error) {
+// Result puts a document and its policy together.
+func (c *Codec) Result(document, definition []byte) (*sink.Result, error) {
 	var r sink.Result
 	var manifest map[string]any
-	if err := c.decode(document, &r, &manifest); err != nil {
+	if err := c.Decode(document, &r, &manifest); err != nil {
 		return nil, fmt.Errorf("decoding a document: %w", err)
 	}
 	r.Validation.Policy, r.Validation.Entity.Manifest = weave.Policy{}, manifest
-	if err := c.decode(definition, &r.Validation.Policy); err != nil {
+	if err := c.Decode(definition, &r.Validation.Policy); err != nil {
 		return nil, fmt.Errorf("decoding the policy of a document: %w", err)
 	}
 	return &r, nil
