@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/assay-gitops/assay/internal/searchserver"
 	"github.com/assay-gitops/assay/internal/sink"
 )
 
@@ -73,8 +74,8 @@ func (s *Sink) body(items []sink.Item) ([]byte, error) {
 
 // bulkItem is what came of one document; the name of its only field is the action.
 type bulkItem map[string]struct {
-	Status int     `json:"status"`
-	Error  failure `json:"error"`
+	Status int                  `json:"status"`
+	Error  searchserver.Failure `json:"error"`
 }
 
 // bulk sends one request, and its halves when the server does not take it as a whole.
@@ -86,20 +87,20 @@ func (s *Sink) bulk(ctx context.Context, items []sink.Item) []sink.Outcome {
 	var result struct {
 		Items []bulkItem `json:"items"`
 	}
-	got, err := s.call(ctx, http.MethodPost, "/_bulk?filter_path=items.*.status,items.*.error", body, &result)
+	got, err := s.server.Call(ctx, http.MethodPost, "/_bulk?filter_path=items.*.status,items.*.error", body, &result)
 	switch {
-	case got.status == http.StatusRequestEntityTooLarge, got.status == http.StatusBadRequest && got.errorType != "": // not of who knows what server
+	case got.Status == http.StatusRequestEntityTooLarge, got.Status == http.StatusBadRequest && got.ErrorType != "": // not of who knows what server
 		return s.halves(ctx, items, err)
 	case err != nil:
-		return sink.Same(items, sink.Outcome{State: sink.Retry, Err: err, After: got.after})
+		return sink.Same(items, sink.Outcome{State: sink.Retry, Err: err, After: sink.RetryAfter(got.RetryAfter, time.Now())})
 	case len(result.Items) != len(items):
-		err := fmt.Errorf("the search server at %s answered for %d of %d results; is the address right?", s.host, len(result.Items), len(items))
+		err := fmt.Errorf("the search server at %s answered for %d of %d results; is the address right?", s.server.Host(), len(result.Items), len(items))
 		return sink.Same(items, sink.Outcome{State: sink.Retry, Err: err})
 	}
 	outcomes := make([]sink.Outcome, len(items))
 	for i, item := range result.Items {
 		if len(item) != 1 {
-			outcomes[i] = sink.Outcome{State: sink.Retry, Err: fmt.Errorf("the search server at %s did not say what came of it", s.host)}
+			outcomes[i] = sink.Outcome{State: sink.Retry, Err: fmt.Errorf("the search server at %s did not say what came of it", s.server.Host())}
 		}
 		for _, done := range item {
 			outcomes[i] = s.outcome(done.Status, &done.Error)
@@ -123,7 +124,7 @@ func (s *Sink) halves(ctx context.Context, items []sink.Item, why error) []sink.
 }
 
 // outcome of one document.
-func (s *Sink) outcome(status int, failed *failure) sink.Outcome {
+func (s *Sink) outcome(status int, failed *searchserver.Failure) sink.Outcome {
 	switch {
 	case status/100 == 2:
 		return sink.Outcome{State: sink.Delivered}
@@ -131,7 +132,7 @@ func (s *Sink) outcome(status int, failed *failure) sink.Outcome {
 		// It is there since an earlier attempt, or a newer one is.
 		return sink.Outcome{State: sink.Delivered}
 	}
-	o := sink.Outcome{State: sink.Retry, Err: fmt.Errorf("the search server at %s answered %d for it: %s", s.host, status, brief(failed.String()))}
+	o := sink.Outcome{State: sink.Retry, Err: fmt.Errorf("the search server at %s answered %d for it: %s", s.server.Host(), status, searchserver.Brief(failed.String()))}
 	switch {
 	case status == http.StatusNotFound:
 		s.setReady(false) // the index is gone
@@ -144,7 +145,7 @@ func (s *Sink) outcome(status int, failed *failure) sink.Outcome {
 }
 
 // concernsAll tells whether the server refuses a document for what is not its own fault.
-func concernsAll(failed *failure) bool {
+func concernsAll(failed *searchserver.Failure) bool {
 	if failed.Type == "invalid_index_name_exception" || failed.Type == "index_closed_exception" {
 		return true
 	}

@@ -54,8 +54,8 @@ func (s *Sink) prepare(ctx context.Context) error {
 	}
 	var indexes map[string]struct{ Mappings object }
 	// No error when nothing matches a pattern, and closed indexes are left alone.
-	answer, err := s.call(ctx, http.MethodGet, "/"+pattern+"/_mapping?expand_wildcards=open&allow_no_indices=true", nil, &indexes)
-	missing := answer.status == http.StatusNotFound || answer.status == http.StatusForbidden
+	answer, err := s.server.Call(ctx, http.MethodGet, "/"+pattern+"/_mapping?expand_wildcards=open&allow_no_indices=true", nil, &indexes)
+	missing := answer.Status == http.StatusNotFound || answer.Status == http.StatusForbidden
 	switch {
 	case missing && s.o.Period == Always:
 		return s.put(ctx, "/"+s.o.Index, template["template"])
@@ -81,11 +81,11 @@ func (s *Sink) put(ctx context.Context, path string, body any) error {
 	if err != nil {
 		return err
 	}
-	answer, err := s.call(ctx, http.MethodPut, path, content, nil)
-	if err == nil || answer.errorType == "resource_already_exists_exception" {
+	answer, err := s.server.Call(ctx, http.MethodPut, path, content, nil)
+	if err == nil || answer.ErrorType == "resource_already_exists_exception" {
 		return nil
 	}
-	switch answer.status {
+	switch answer.Status {
 	case http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed:
 		s.o.Logger.Warn("the search server does not let its index be prepared; results are sent nevertheless, and fields may be missing or of another type",
 			"path", path, "error", err)

@@ -1,14 +1,12 @@
 package elastic
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
-	"net/url"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/assay-gitops/assay/internal/searchserver"
 )
 
 // Mode is which document a result becomes.
@@ -61,44 +59,26 @@ type Options struct {
 
 // Sink sends to one server.
 type Sink struct {
-	o    Options
-	base string
-	host string
+	o      Options
+	server *searchserver.Client
 
 	mu sync.Mutex
 	// ready: the index was prepared.
-	ready  bool
-	client *http.Client
-	// authorities is the content of the CA file that the client has.
-	authorities string
+	ready bool
 }
 
 // New checks the options, and reads the files that they name. It does not speak to the server.
 func New(o Options) (*Sink, error) {
-	u, err := url.Parse(o.Address)
+	server, err := searchserver.New(searchserver.Options{
+		Address: o.Address, Username: o.Username, Password: o.Password, APIKey: o.APIKey, PasswordFile: o.PasswordFile, APIKeyFile: o.APIKeyFile,
+		CAFile: o.CAFile, InsecureSkipVerify: o.InsecureSkipVerify, UserAgent: o.UserAgent,
+		Rights: fmt.Sprintf("create_doc and index on %s, and create_index, manage and manage_index_templates for the index to be prepared", o.Index),
+	})
 	if err != nil {
-		return nil, errors.New("the address of the search server cannot be read as a URL") // it may have a password in it, and so has the error
+		return nil, err //nolint:wrapcheck // it says what is wrong
 	}
-	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, errors.New("the address of the search server must begin with https:// or http:// and name a host")
-	}
-	switch {
-	case u.User != nil:
-		return nil, errors.New("the address of the search server must not have a user and a password; give them by themselves")
-	case u.RawQuery != "" || u.Fragment != "":
-		return nil, errors.New("the address of the search server must end with its host or path")
-	case o.Index == "" || strings.ContainsAny(o.Index, "/*?,\"<>|\\ #:") || o.Index != strings.ToLower(o.Index):
-		return nil, fmt.Errorf("%q cannot be the name of an index: it must be in lower case and without \\ / * ? \" < > | # : , and spaces", o.Index)
-	case o.Password != "" && o.PasswordFile != "":
-		return nil, errors.New("there are a password for the search server and a file with one; give one of them")
-	case o.APIKey != "" && o.APIKeyFile != "":
-		return nil, errors.New("there are an API key for the search server and a file with one; give one of them")
-	case o.Username != "" && (o.APIKey != "" || o.APIKeyFile != ""):
-		return nil, errors.New("there are a user and an API key for the search server; give one of them")
-	case o.Username == "" && (o.Password != "" || o.PasswordFile != ""):
-		return nil, errors.New("there is a password for the search server and no user")
-	case o.CAFile != "" && o.InsecureSkipVerify:
-		return nil, errors.New("a CA file for the search server has no use when any certificate is taken; give one of them")
+	if err := searchserver.CheckIndex(o.Index); err != nil {
+		return nil, err //nolint:wrapcheck // it says what is wrong
 	}
 	if o.Mode == "" {
 		o.Mode = Insert
@@ -112,14 +92,7 @@ func New(o Options) (*Sink, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Sink{o: o, base: strings.TrimSuffix(u.String(), "/"), host: u.Host}
-	if _, err := s.httpClient(); err != nil {
-		return nil, err
-	}
-	if _, err := s.authorization(); err != nil {
-		return nil, err
-	}
-	return s, nil
+	return &Sink{o: o, server: server}, nil
 }
 
 // index of a result.

@@ -1,4 +1,4 @@
-package elastic
+package searchserver
 
 import (
 	"bytes"
@@ -14,31 +14,32 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"time"
 
-	"github.com/assay-gitops/assay/internal/sink"
 	"github.com/assay-gitops/assay/internal/words"
 )
 
 // maxAnswer bounds what is read of an answer. That to a batch has a few hundred bytes for each result that was refused.
 const maxAnswer = 16 << 20
 
-// answer is what a request came to, as far as it came.
-type answer struct {
-	status int
-	// errorType is the server's name for what is wrong.
-	errorType string
-	after     time.Duration
+// Answer is what a request came to, as far as it came.
+type Answer struct {
+	// Status is 0 when there was no answer.
+	Status int
+	// ErrorType is the server's name for what is wrong.
+	ErrorType string
+	// RetryAfter is the header of that name.
+	RetryAfter string
 }
 
-// call sends a request and decodes a good answer into result, unless that is nil.
-func (s *Sink) call(ctx context.Context, method, path string, body []byte, result any) (answer, error) {
-	var a answer
-	request, err := http.NewRequestWithContext(ctx, method, s.base+path, bytes.NewReader(body))
+// Call sends a request and decodes a good answer into result, unless that is nil. Its errors have neither credentials nor the path of the
+// address, which may be a secret.
+func (c *Client) Call(ctx context.Context, method, path string, body []byte, result any) (Answer, error) {
+	var a Answer
+	request, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
-		return a, fmt.Errorf("making a request for the search server at %s failed", s.host)
+		return a, fmt.Errorf("making a request for the search server at %s failed", c.host)
 	}
-	authorization, err := s.authorization()
+	authorization, err := c.authorization()
 	if err != nil {
 		return a, err
 	}
@@ -46,10 +47,10 @@ func (s *Sink) call(ctx context.Context, method, path string, body []byte, resul
 		request.Header.Set("Authorization", authorization)
 	}
 	request.Header.Set("Content-Type", "application/json")
-	if s.o.UserAgent != "" {
-		request.Header.Set("User-Agent", s.o.UserAgent)
+	if c.o.UserAgent != "" {
+		request.Header.Set("User-Agent", c.o.UserAgent)
 	}
-	client, err := s.httpClient()
+	client, err := c.httpClient()
 	if err != nil {
 		return a, err
 	}
@@ -59,60 +60,61 @@ func (s *Sink) call(ctx context.Context, method, path string, body []byte, resul
 		if errors.As(err, &failed) {
 			err = failed.Err // its text has the whole URL, whose path may be a secret
 		}
-		return a, fmt.Errorf("sending to the search server at %s: %w", s.host, err)
+		return a, fmt.Errorf("sending to the search server at %s: %w", c.host, err)
 	}
 	defer response.Body.Close()
 	said, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return a, fmt.Errorf("reading the answer of the search server at %s: %w", s.host, err)
+		return a, fmt.Errorf("reading the answer of the search server at %s: %w", c.host, err)
 	}
-	a.status = response.StatusCode
-	if a.status/100 == 2 {
+	a.Status = response.StatusCode
+	if a.Status/100 == 2 {
 		if result == nil {
 			return a, nil
 		}
 		if err := json.Unmarshal(said, result); err != nil {
-			return a, fmt.Errorf("the search server at %s answered %s %s with what is not its JSON; is the address right?", s.host, method, path)
+			return a, fmt.Errorf("the search server at %s answered %s %s with what is not its JSON; is the address right?", c.host, method, path)
 		}
 		return a, nil
 	}
-	a.after = sink.RetryAfter(response.Header.Get("Retry-After"), time.Now())
+	a.RetryAfter = response.Header.Get("Retry-After")
 	var failure struct {
-		Error failure `json:"error"`
+		Error Failure `json:"error"`
 	}
 	_ = json.Unmarshal(said, &failure) // a proxy answers otherwise
-	a.errorType = failure.Error.Type
+	a.ErrorType = failure.Error.Type
 	text := failure.Error.String()
 	if text == "" {
 		text = string(said)
 	}
-	err = fmt.Errorf("the search server at %s answered %s: %s", s.host, response.Status, brief(text))
-	switch a.status {
+	err = fmt.Errorf("the search server at %s answered %s: %s", c.host, response.Status, Brief(text))
+	switch a.Status {
 	case http.StatusUnauthorized:
 		err = fmt.Errorf("%w (it wants a user and password or an API key, or does not take those that are configured)", err)
 	case http.StatusForbidden:
-		err = fmt.Errorf("%w (the configured user may not do that: it needs create_doc and index on %s, and create_index, manage and manage_index_templates for the index to be prepared)", err, s.o.Index)
+		err = fmt.Errorf("%w (the configured user may not do that: it needs %s)", err, c.o.Rights)
 	}
 	return a, err
 }
 
-// failure is what a server says is wrong.
-type failure struct {
+// Failure is what a server says is wrong.
+type Failure struct {
 	Type     string   `json:"type"`
 	Reason   string   `json:"reason"`
-	CausedBy *failure `json:"caused_by"`
+	CausedBy *Failure `json:"caused_by"`
 }
 
 // UnmarshalJSON takes texts as well, as some requests are answered.
-func (f *failure) UnmarshalJSON(data []byte) error {
+func (f *Failure) UnmarshalJSON(data []byte) error {
 	if json.Unmarshal(data, &f.Reason) == nil {
 		return nil
 	}
-	type plain failure
+	type plain Failure
 	return json.Unmarshal(data, (*plain)(f))
 }
 
-func (f *failure) String() string {
+// String is all that it says, on one line.
+func (f *Failure) String() string {
 	var parts []string
 	for depth := 0; f != nil && depth < 3; f, depth = f.CausedBy, depth+1 {
 		part := strings.TrimPrefix(f.Type+": "+f.Reason, ": ")
@@ -123,24 +125,24 @@ func (f *failure) String() string {
 	return strings.Join(parts, "; ")
 }
 
-// brief makes what a server says fit for a log.
-func brief(text string) string { return words.OneLine(text, 400) }
+// Brief makes what a server says fit for a log.
+func Brief(text string) string { return words.OneLine(text, 400) }
 
 // authorization is the header of that name; empty for none. Its errors do not have what is in the files.
-func (s *Sink) authorization() (string, error) {
+func (c *Client) authorization() (string, error) {
 	switch {
-	case s.o.APIKey != "" || s.o.APIKeyFile != "":
-		key, err := secret(s.o.APIKey, s.o.APIKeyFile)
+	case c.o.APIKey != "" || c.o.APIKeyFile != "":
+		key, err := secret(c.o.APIKey, c.o.APIKeyFile)
 		if err != nil {
 			return "", fmt.Errorf("reading the API key for the search server: %w", err)
 		}
 		return "ApiKey " + key, nil
-	case s.o.Username != "":
-		password, err := secret(s.o.Password, s.o.PasswordFile)
+	case c.o.Username != "":
+		password, err := secret(c.o.Password, c.o.PasswordFile)
 		if err != nil {
 			return "", fmt.Errorf("reading the password for the search server: %w", err)
 		}
-		return "Basic " + base64.StdEncoding.EncodeToString([]byte(s.o.Username+":"+password)), nil
+		return "Basic " + base64.StdEncoding.EncodeToString([]byte(c.o.Username+":"+password)), nil
 	}
 	return "", nil
 }
@@ -165,32 +167,32 @@ func secret(text, file string) (string, error) {
 }
 
 // httpClient is made again when the CA file has changed.
-func (s *Sink) httpClient() (*http.Client, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (c *Client) httpClient() (*http.Client, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	var authorities []byte
-	if s.o.CAFile != "" {
+	if c.o.CAFile != "" {
 		var err error
-		if authorities, err = os.ReadFile(s.o.CAFile); err != nil {
+		if authorities, err = os.ReadFile(c.o.CAFile); err != nil {
 			return nil, fmt.Errorf("reading the CA file for the search server: %w", err)
 		}
 	}
-	if s.client != nil && s.authorities == string(authorities) {
-		return s.client, nil
+	if c.client != nil && c.authorities == string(authorities) {
+		return c.client, nil
 	}
-	settings := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: s.o.InsecureSkipVerify} //nolint:gosec // who configures that wants it
-	if s.o.CAFile != "" {
+	settings := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.o.InsecureSkipVerify} //nolint:gosec // who configures that wants it
+	if c.o.CAFile != "" {
 		settings.RootCAs = x509.NewCertPool()
 		if !settings.RootCAs.AppendCertsFromPEM(authorities) {
-			return nil, fmt.Errorf("the CA file for the search server, %s, has no certificate in PEM", s.o.CAFile)
+			return nil, fmt.Errorf("the CA file for the search server, %s, has no certificate in PEM", c.o.CAFile)
 		}
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = settings
-	if s.client != nil {
-		s.client.CloseIdleConnections()
+	if c.client != nil {
+		c.client.CloseIdleConnections()
 	}
-	s.authorities = string(authorities)
-	s.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	return s.client, nil
+	c.authorities = string(authorities)
+	c.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return c.client, nil
 }
