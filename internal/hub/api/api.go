@@ -114,6 +114,7 @@ func New(o Options) (*Handler, error) {
 	mux := http.NewServeMux()
 	s.api = humago.New(mux, document(o.Version))
 	s.registerIntake()
+	s.registerState()
 	s.registerViolations()
 	s.registerChanges()
 	s.registerCounts()
@@ -124,6 +125,8 @@ func New(o Options) (*Handler, error) {
 	s.registerSets()
 	s.registerWorkspaces()
 	s.registerStandards()
+	s.registerVersions()
+	s.registerAudits()
 	s.registerImpact()
 	s.registerProbes(mux, o.Metrics)
 	if err := s.registerDocument(mux); err != nil {

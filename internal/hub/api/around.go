@@ -13,6 +13,7 @@ import (
 
 	"github.com/klauspost/compress/gzhttp"
 
+	"github.com/assay-gitops/assay/internal/hub/state"
 	"github.com/assay-gitops/assay/internal/words"
 )
 
@@ -169,7 +170,7 @@ func bounded(next http.Handler) http.Handler {
 		control := http.NewResponseController(w)
 		// A recorder of tests has no deadlines; the server does.
 		_ = control.SetWriteDeadline(time.Now().Add(writeTimeout))
-		taking := []string{intakePath, oldPath, impactPath}
+		taking := []string{intakePath, state.Path, oldPath, impactPath}
 		if (r.Method != http.MethodPost || !slices.Contains(taking, r.URL.Path)) && r.ContentLength != 0 {
 			w.Header().Set("Connection", "close")
 			writeProblem(w, http.StatusBadRequest, "this request has a body, and only POST of "+strings.Join(taking, ", ")+" takes one")

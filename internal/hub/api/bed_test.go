@@ -144,6 +144,7 @@ func (b *bed) seed(t testing.TB) (own, hidden string) {
 	b.add(t, foreign+"-cluster",
 		storetest.Result("f3", storetest.Object("Deployment", "shop", foreign+"-web"), mark),
 	)
+	b.seedRecords(t)
 	found, err := b.store.Violations(t.Context(), store.Query{Scope: store.Scope{All: true}, Names: []string{"web", foreign + "-web"}}, store.Page{Order: store.ByObject, Limit: 100})
 	if err != nil {
 		t.Fatal(err)

@@ -81,7 +81,7 @@ func (s *service) intake(ctx context.Context, in *intakeInput) (*intakeOutput, e
 	}
 	if batch.cluster != "" && batch.cluster != cluster {
 		s.metrics.results.WithLabelValues("refused").Add(float64(len(batch.results)))
-		return nil, huma.Error403Forbidden(fmt.Sprintf("the token is for cluster %s, and the results say that they are of another: give the agent the name of its cluster, or the token for it", cluster))
+		return nil, wrongCluster(cluster)
 	}
 	// None at all are a sign of life.
 	added, err := s.store.Add(ctx, cluster, batch.results)
@@ -93,51 +93,62 @@ func (s *service) intake(ctx context.Context, in *intakeInput) (*intakeOutput, e
 	return &intakeOutput{Taken{added}}, nil
 }
 
+// wrongCluster is the answer to who sends for another cluster than the token is for.
+func wrongCluster(cluster string) error {
+	return huma.Error403Forbidden(fmt.Sprintf("the token is for cluster %s, and what was sent says that it is of another: give the agent the name of its cluster, or the token for it", cluster))
+}
+
 // readBatch reads the body when it is its turn. The error is a problem.
 func (s *service) readBatch(ctx context.Context, in *intakeInput) (*batch, error) {
+	var read *batch
+	err := s.readBody(ctx, in, func(body *limitedReader) error {
+		var err error
+		if read, err = decodeBatch(body, s.now()); err != nil {
+			return badBatch(body, err)
+		}
+		return nil
+	})
+	return read, err
+}
+
+// readBody has a body read when it is its turn. Errors are problems, those of decode as well.
+func (s *service) readBody(ctx context.Context, in *intakeInput, decode func(*limitedReader) error) error {
 	media, _, err := mime.ParseMediaType(in.request.Header.Get("Content-Type"))
 	if err != nil || media != "application/json" {
-		return nil, huma.Error415UnsupportedMediaType("the body must be application/json")
+		return huma.Error415UnsupportedMediaType("the body must be application/json")
 	}
 	wait, cancel := context.WithTimeout(ctx, intakeWait)
 	defer cancel()
 	select {
 	case s.intakes <- struct{}{}:
 	case <-wait.Done():
-		return nil, after(huma.Error503ServiceUnavailable("other agents are sending: try again in a moment"), busyFor)
+		return after(huma.Error503ServiceUnavailable("other agents are sending: try again in a moment"), busyFor)
 	}
 	defer func() { <-s.intakes }()
 	control := http.NewResponseController(in.writer)
 	if err := ignoringUnsupported(control.SetReadDeadline(time.Now().Add(intakeRead))); err != nil {
-		return nil, s.problem(ctx, "limiting the time of a request", err)
+		return s.problem(ctx, "limiting the time of a request", err)
 	}
 	body := http.MaxBytesReader(in.writer, in.request.Body, MaxBody)
 	plain, closePlain, err := decompressed(body, in.request.Header.Values("Content-Encoding"))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer closePlain()
-	limited := &limitedReader{reader: plain, left: MaxBody}
-	batch, err := decodeBatch(limited, s.now())
+	err = decode(&limitedReader{reader: plain, left: MaxBody})
 	// The server reads on in the background, and must not take the deadline for the client's end.
 	if clearErr := ignoringUnsupported(control.SetReadDeadline(time.Time{})); clearErr != nil {
-		return nil, s.problem(ctx, "limiting the time of a request", clearErr)
+		return s.problem(ctx, "limiting the time of a request", clearErr)
 	}
-	if err != nil {
-		return nil, badBatch(limited, err)
-	}
-	return batch, nil
+	return err
 }
 
 // badBatch says what is wrong with what an agent sent.
 func badBatch(read *limitedReader, err error) error {
 	var f *fault
-	var long *http.MaxBytesError
 	switch {
-	case errors.Is(read.failed, errTooLong), errors.As(read.failed, &long):
-		return huma.NewError(http.StatusRequestEntityTooLarge, fmt.Sprintf("the results are more than %d MiB of JSON: send them in several requests", MaxBody>>20))
 	case read.failed != nil:
-		return huma.Error400BadRequest("the body could not be read to its end: " + read.failed.Error())
+		return read.problem("the results", ": send them in several requests")
 	case !errors.As(err, &f):
 		return huma.Error400BadRequest(err.Error())
 	}
@@ -189,6 +200,15 @@ type limitedReader struct {
 	reader io.Reader
 	left   int64
 	failed error
+}
+
+// problem of a body that could not be read.
+func (l *limitedReader) problem(what, instead string) error {
+	var long *http.MaxBytesError
+	if errors.Is(l.failed, errTooLong) || errors.As(l.failed, &long) {
+		return huma.NewError(http.StatusRequestEntityTooLarge, fmt.Sprintf("%s are more than %d MiB of JSON%s", what, MaxBody>>20, instead))
+	}
+	return huma.Error400BadRequest("the body could not be read to its end: " + l.failed.Error())
 }
 
 func (l *limitedReader) Read(p []byte) (n int, err error) {

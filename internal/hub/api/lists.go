@@ -1,13 +1,16 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -43,6 +46,15 @@ type Paging struct {
 type InCluster struct {
 	ClusterName string `query:"clusterName" maxLength:"253" doc:"The hub's own cluster, which is the only one that it reads; that one when it is not given."`
 }
+
+// AsOf names the cluster whose policies are asked about, and when.
+type AsOf struct {
+	ClusterName string    `query:"clusterName" maxLength:"253" doc:"The hub's own cluster, which it reads, when it is not given. Of others it has what their agents told last."`
+	At          time.Time `query:"at" doc:"As it was at that time, as far as agents told; as it is when it is not given." example:"2026-11-01T00:00:00Z"`
+}
+
+// cluster that is meant.
+func (in *AsOf) cluster(s *service) string { return cmp.Or(in.ClusterName, s.live.Name) }
 
 // other is the answer to who asks about a cluster that the hub does not read.
 func (s *service) other(cluster string) error {
@@ -111,6 +123,31 @@ func readLive[T any](ctx context.Context, s *service, cluster, doing string, rea
 	found, err := read(ctx)
 	faults, err := s.unread(ctx, doing, found != nil, err)
 	return found, faults, err
+}
+
+// readPolicies is a list of policies, or what goes with them, of a cluster at a time: of the hub's own as it is, of others as their agents told.
+// The error is a problem.
+func readPolicies[T any](ctx context.Context, s *service, in *AsOf, kind string, read func(context.Context) ([]T, error)) ([]T, []ListError, error) {
+	cluster, doing := in.cluster(s), "reading objects of kind "+kind
+	if cluster == s.live.Name && in.At.IsZero() {
+		return readLive(ctx, s, "", doing, read)
+	}
+	versions, err := s.store.DeclaredAt(ctx, cluster, kind, in.At)
+	switch {
+	case err != nil:
+		return nil, nil, s.problem(ctx, doing, err)
+	case versions == nil && in.At.IsZero():
+		return nil, nil, huma.Error404NotFound(fmt.Sprintf("cluster %s not found: the hub reads its own cluster, %s, and no agent of another of that name has told by what it judges", cluster, s.live.Name))
+	case versions == nil:
+		return nil, nil, huma.Error404NotFound(fmt.Sprintf("what cluster %s was judged by at %s is not known: its agent had not told by then, or it was forgotten", cluster, in.At.UTC().Format(time.RFC3339)))
+	}
+	found := make([]T, len(versions))
+	for i := range versions {
+		if err := json.Unmarshal(versions[i].Object, &found[i]); err != nil {
+			return nil, nil, s.problem(ctx, doing, fmt.Errorf("decoding the version %s: %w", versions[i].ID, err))
+		}
+	}
+	return found, []ListError{}, nil
 }
 
 // State is what the agent says of an object.

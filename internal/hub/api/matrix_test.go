@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/assay-gitops/assay/internal/hub/state"
 )
 
 func sum(token string) string {
@@ -60,6 +62,10 @@ func rows() map[string][]row {
 		"get-policy-config":               {{path: "/v1/policy-configs/shop", want: whole}},
 		"list-exceptions":                 {{path: "/v1/exceptions", want: whole}},
 		"ask-impact":                      {{path: "/v1/impact", body: `{"without": ["Policy/known"]}`, want: whole}},
+		"list-policy-versions":            {{path: "/v1/policy-versions", want: whole}},
+		"get-policy-version":              {{path: "/v1/policy-versions/" + knownVersion(), want: whole}},
+		"list-audits":                     {{path: "/v1/audits", want: forReaders()}},
+		"get-audit":                       {{path: "/v1/audits/here/pass-1", want: whole}},
 		"list-standards":                  {{path: "/v1/standards", want: whole}},
 		"list-workspaces":                 {{path: "/v1/workspaces", want: forReaders()}},
 		"get-workspace":                   workspace(""),
@@ -82,6 +88,9 @@ func rows() map[string][]row {
 			{path: oldPath, body: `{"clusterName": "` + foreign + `-cluster", "validation_type": "Audit"}`, want: forReaders()},
 		},
 		"get-policy-validation": {{path: oldPath + "/{own}", want: forReaders()}, {path: oldPath + "/{hidden}", want: hidden}},
+		"send-state": {{path: state.Path, body: `{"version": 1, "at": "2026-03-11T12:00:00Z", "objects": []}`, want: map[string]int{
+			"anonymous": 401, "nobody": 401, "tenant": 401, "platform": 401, "agent": 200,
+		}}},
 		"send-results": {{path: "/v1/intake", body: batchJSON(resultJSON(`2026-11-26`, `2026-03-10`)), want: map[string]int{
 			"anonymous": 401, "nobody": 401, "tenant": 401, "platform": 401, "agent": 200,
 		}}},

@@ -15,6 +15,7 @@ import (
 	v2 "github.com/assay-gitops/assay/api/v2"
 	"github.com/assay-gitops/assay/internal/hub/auth"
 	"github.com/assay-gitops/assay/internal/hub/live"
+	"github.com/assay-gitops/assay/internal/hub/state"
 )
 
 // PolicyObject is a policy of the cluster. The names of its fields are those of the service that was there before, as far as that had them.
@@ -89,7 +90,7 @@ type OnePolicy struct {
 }
 
 type policiesInput struct {
-	InCluster
+	AsOf
 	Paging
 	Severity  []string `query:"severity,explode" maxItems:"100" enum:"low,medium,high" doc:"Severities."`
 	Category  []string `query:"category,explode" maxItems:"100" doc:"Categories."`
@@ -103,7 +104,7 @@ type policiesInput struct {
 }
 
 type policyInput struct {
-	InCluster
+	AsOf
 	Name string `path:"name" maxLength:"253" doc:"Name of the object, or the policy's id."`
 }
 
@@ -113,15 +114,15 @@ type (
 )
 
 func (s *service) registerPolicies() {
-	huma.Register(s.api, s.forReadersOf(auth.Policies, auth.List, reading("list-policies", "/v1/policies", "Policies", "Lists the policies of the cluster",
-		"Those of the hub's own cluster, by name. It needs the right to list policies.")), s.listPolicies)
+	huma.Register(s.api, s.forReadersOf(auth.Policies, auth.List, reading("list-policies", "/v1/policies", "Policies", "Lists the policies of a cluster",
+		"By name. It needs the right to list policies.")), s.listPolicies)
 	one := reading("get-policy", "/v1/policies/{name}", "Policies", "Shows a policy", "With its rule.")
 	one.Errors = []int{404}
 	huma.Register(s.api, s.forReadersOf(auth.Policies, auth.Get, one), s.onePolicy)
 }
 
 func (s *service) listPolicies(ctx context.Context, in *policiesInput) (*policiesOutput, error) {
-	found, faults, err := readLive(ctx, s, in.ClusterName, "reading policies", s.live.Policies)
+	found, faults, err := readPolicies(ctx, s, &in.AsOf, state.Policy, s.live.Policies)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +138,7 @@ func (s *service) listPolicies(ctx context.Context, in *policiesInput) (*policie
 	}
 	out := &policiesOutput{Body: Policies{Policies: make([]PolicyObject, 0, len(part)), Listed: Listed{len(matching), next, faults}}}
 	for _, p := range part {
-		shown := s.policyObject(p)
+		shown := policyObject(in.cluster(s), p)
 		shown.Code, shown.CEL = "", nil
 		out.Body.Policies = append(out.Body.Policies, shown)
 	}
@@ -160,25 +161,22 @@ func (in *policiesInput) means(p *v2.Policy) bool {
 }
 
 func (s *service) onePolicy(ctx context.Context, in *policyInput) (*policyOutput, error) {
-	if err := s.other(in.ClusterName); err != nil {
+	found, _, err := readPolicies(ctx, s, &in.AsOf, state.Policy, s.live.Policies)
+	if err != nil {
 		return nil, err
 	}
-	found, err := s.live.Policies(ctx)
 	named := func(p v2.Policy) bool { return p.Name == in.Name }
 	called := func(p v2.Policy) bool { return p.Spec.ID == in.Name }
 	if i := cmp.Or(slices.IndexFunc(found, named)+1, slices.IndexFunc(found, called)+1); i > 0 {
-		return &policyOutput{Body: OnePolicy{s.policyObject(&found[i-1])}}, nil
+		return &policyOutput{Body: OnePolicy{policyObject(in.cluster(s), &found[i-1])}}, nil
 	}
-	if _, err := s.unread(ctx, "reading policies", found != nil, err); err != nil {
-		return nil, err
-	}
-	return nil, huma.Error404NotFound(fmt.Sprintf("policy %s not found in cluster %s", in.Name, s.live.Name))
+	return nil, huma.Error404NotFound(fmt.Sprintf("policy %s not found in cluster %s", in.Name, in.cluster(s)))
 }
 
-func (s *service) policyObject(p *v2.Policy) PolicyObject {
+func policyObject(cluster string, p *v2.Policy) PolicyObject {
 	spec := &p.Spec
 	shown := PolicyObject{
-		Name: spec.Name, ID: spec.ID, ObjectName: p.Name, ClusterName: s.live.Name, Description: spec.Description, HowToSolve: spec.HowToSolve,
+		Name: spec.Name, ID: spec.ID, ObjectName: p.Name, ClusterName: cluster, Description: spec.Description, HowToSolve: spec.HowToSolve,
 		Category: spec.Category, Severity: string(spec.Severity), Tags: orEmpty(spec.Tags), Standards: standardsOf(spec.Standards),
 		Provider: string(spec.ProviderOrDefault()), Enforce: spec.IsEnforced(), FailurePolicy: string(cmp.Or(spec.FailurePolicy, v2.FailurePolicyFail)),
 		Mutate: spec.Mutate, Modes: orEmpty(p.Status.Modes), Tenant: live.Workspace(p), Parameters: make([]PolicyParameter, 0, len(spec.Parameters)),

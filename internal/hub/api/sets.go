@@ -12,6 +12,7 @@ import (
 
 	v2 "github.com/assay-gitops/assay/api/v2"
 	"github.com/assay-gitops/assay/internal/hub/auth"
+	"github.com/assay-gitops/assay/internal/hub/state"
 )
 
 // PolicySet chooses the policies that act in a mode.
@@ -99,12 +100,12 @@ type Exceptions struct {
 }
 
 type objectsInput struct {
-	InCluster
+	AsOf
 	Paging
 }
 
 type configInput struct {
-	InCluster
+	AsOf
 	Name string `path:"name" maxLength:"253" doc:"Name of the object."`
 }
 
@@ -128,8 +129,8 @@ func (s *service) registerSets() {
 }
 
 // objects makes a page of what was read of the cluster.
-func objects[T, Shown any](ctx context.Context, s *service, in *objectsInput, doing string, read func(context.Context) ([]T, error), name func(*T) string, show func(*T) Shown) ([]Shown, Listed, error) {
-	found, faults, err := readLive(ctx, s, in.ClusterName, doing, read)
+func objects[T, Shown any](ctx context.Context, s *service, in *objectsInput, kind string, read func(context.Context) ([]T, error), name func(*T) string, show func(*T) Shown) ([]Shown, Listed, error) {
+	found, faults, err := readPolicies(ctx, s, &in.AsOf, kind, read)
 	if err != nil {
 		return nil, Listed{}, err
 	}
@@ -145,9 +146,9 @@ func objects[T, Shown any](ctx context.Context, s *service, in *objectsInput, do
 }
 
 func (s *service) listSets(ctx context.Context, in *objectsInput) (*setsOutput, error) {
-	shown, listed, err := objects(ctx, s, in, "reading policy sets", s.live.Sets, func(o *v2.PolicySet) string { return o.Name }, func(o *v2.PolicySet) PolicySet {
+	shown, listed, err := objects(ctx, s, in, state.Set, s.live.Sets, func(o *v2.PolicySet) string { return o.Name }, func(o *v2.PolicySet) PolicySet {
 		return PolicySet{
-			Name: o.Name, ClusterName: s.live.Name, Title: o.Spec.Name, Mode: string(o.Spec.Mode), Filters: o.Spec.Filters,
+			Name: o.Name, ClusterName: in.cluster(s), Title: o.Spec.Name, Mode: string(o.Spec.Mode), Filters: o.Spec.Filters,
 			Policies: int(o.Status.Policies), CreatedAt: o.CreationTimestamp.UTC(), State: stateOf(o.Status.Conditions),
 		}
 	})
@@ -158,20 +159,18 @@ func (s *service) listSets(ctx context.Context, in *objectsInput) (*setsOutput, 
 }
 
 func (s *service) listConfigs(ctx context.Context, in *objectsInput) (*configsOutput, error) {
-	shown, listed, err := objects(ctx, s, in, "reading policy configs", s.live.Configs, func(o *v2.PolicyConfig) string { return o.Name }, s.configItem)
+	shown, listed, err := objects(ctx, s, in, state.Config, s.live.Configs, func(o *v2.PolicyConfig) string { return o.Name }, func(o *v2.PolicyConfig) PolicyConfigItem {
+		return PolicyConfigItem{aboutConfig(in.cluster(s), o), matchType(&o.Spec.Match)}
+	})
 	if err != nil {
 		return nil, err
 	}
 	return &configsOutput{Body: PolicyConfigs{shown, listed}}, nil
 }
 
-func (s *service) configItem(c *v2.PolicyConfig) PolicyConfigItem {
-	return PolicyConfigItem{s.aboutConfig(c), matchType(&c.Spec.Match)}
-}
-
-func (s *service) aboutConfig(c *v2.PolicyConfig) AboutPolicyConfig {
+func aboutConfig(cluster string, c *v2.PolicyConfig) AboutPolicyConfig {
 	about := AboutPolicyConfig{
-		Name: c.Name, ClusterName: s.live.Name, TotalPolicies: len(c.Spec.Config), Status: "OK",
+		Name: c.Name, ClusterName: cluster, TotalPolicies: len(c.Spec.Config), Status: "OK",
 		Age: c.CreationTimestamp.UTC().Format(time.RFC3339), State: stateOf(c.Status.Conditions),
 	}
 	if c.Status.Status == "Warning" || len(c.Status.MissingPolicies) > 0 || about.State.Ready == "False" {
@@ -195,25 +194,21 @@ func matchType(m *v2.PolicyConfigTarget) string {
 }
 
 func (s *service) oneConfig(ctx context.Context, in *configInput) (*configOutput, error) {
-	if err := s.other(in.ClusterName); err != nil {
+	found, _, err := readPolicies(ctx, s, &in.AsOf, state.Config, s.live.Configs)
+	if err != nil {
 		return nil, err
 	}
-	found, err := s.live.Configs(ctx)
 	i := slices.IndexFunc(found, func(c v2.PolicyConfig) bool { return c.Name == in.Name })
 	if i < 0 {
-		if _, err := s.unread(ctx, "reading policy configs", found != nil, err); err != nil {
-			return nil, err
-		}
-		return nil, huma.Error404NotFound(fmt.Sprintf("policy config %s not found in cluster %s", in.Name, s.live.Name))
+		return nil, huma.Error404NotFound(fmt.Sprintf("policy config %s not found in cluster %s", in.Name, in.cluster(s)))
 	}
-	// A config can be shown without the names of its policies.
-	policies, err := s.live.Policies(ctx)
-	if _, err := s.unread(ctx, "reading policies", true, err); err != nil {
+	policies, _, err := readPolicies(ctx, s, &in.AsOf, state.Policy, s.live.Policies)
+	if err != nil {
 		return nil, err
 	}
 	c := &found[i]
 	out := &configOutput{Body: OnePolicyConfig{
-		AboutPolicyConfig: s.aboutConfig(c), MatchType: matchType(&c.Spec.Match),
+		AboutPolicyConfig: aboutConfig(in.cluster(s), c), MatchType: matchType(&c.Spec.Match),
 		Match:    PolicyConfigMatch{c.Spec.Match.Workspaces, c.Spec.Match.Namespaces, c.Spec.Match.Applications, c.Spec.Match.Resources},
 		Policies: make([]ConfiguredPolicy, 0, len(c.Spec.Config)),
 	}}
@@ -231,9 +226,9 @@ func (s *service) oneConfig(ctx context.Context, in *configInput) (*configOutput
 }
 
 func (s *service) listExceptions(ctx context.Context, in *objectsInput) (*exceptionsOutput, error) {
-	shown, listed, err := objects(ctx, s, in, "reading exceptions", s.live.Exceptions, func(o *v2.PolicyException) string { return o.Name }, func(o *v2.PolicyException) Exception {
+	shown, listed, err := objects(ctx, s, in, state.Exception, s.live.Exceptions, func(o *v2.PolicyException) string { return o.Name }, func(o *v2.PolicyException) Exception {
 		shown := Exception{
-			Name: o.Name, ClusterName: s.live.Name, Policies: orEmpty(o.Spec.Policies), Match: o.Spec.Match, Reason: o.Spec.Reason,
+			Name: o.Name, ClusterName: in.cluster(s), Policies: orEmpty(o.Spec.Policies), Match: o.Spec.Match, Reason: o.Spec.Reason,
 			CreatedAt: o.CreationTimestamp.UTC(), State: stateOf(o.Status.Conditions),
 		}
 		if o.Spec.Expires != nil {

@@ -10,6 +10,7 @@ import (
 
 	v2 "github.com/assay-gitops/assay/api/v2"
 	"github.com/assay-gitops/assay/internal/hub/auth"
+	"github.com/assay-gitops/assay/internal/hub/state"
 	"github.com/assay-gitops/assay/internal/hub/store"
 )
 
@@ -19,7 +20,7 @@ type StandardCoverage struct {
 	Controls []ControlCoverage `json:"controls" nullable:"false" doc:"Those that there are policies for, by id. Without any, the policies are for the standard as a whole."`
 	Policies []string          `json:"policies" nullable:"false" doc:"Ids of all policies for the standard."`
 	InForce  int               `json:"inForce" doc:"How many of them act in a mode."`
-	Open     *int              `json:"open,omitempty" doc:"Open violations of them; not there without the right to list violations."`
+	Open     *int              `json:"open,omitempty" doc:"Open violations of them; not there without the right to list violations, nor of a time that was."`
 }
 
 // ControlCoverage is what policies do for a control of a standard.
@@ -40,17 +41,18 @@ type standardsOutput struct{ Body Standards }
 
 func (s *service) registerStandards() {
 	huma.Register(s.api, s.forReadersOf(auth.Policies, auth.List, reading("list-standards", "/v1/standards", "Policies", "Lists standards and their coverage",
-		"Those that policies of the hub's own cluster are for. It needs the right to list policies.")), s.standards)
+		"Those that policies of a cluster are for. It needs the right to list policies.")), s.standards)
 }
 
-func (s *service) standards(ctx context.Context, in *InCluster) (*standardsOutput, error) {
-	found, faults, err := readLive(ctx, s, in.ClusterName, "reading policies", s.live.Policies)
+func (s *service) standards(ctx context.Context, in *AsOf) (*standardsOutput, error) {
+	found, faults, err := readPolicies(ctx, s, in, state.Policy, s.live.Policies)
 	if err != nil {
 		return nil, err
 	}
 	var open map[string]int
-	if scope, ok := s.alsoSees(ctx, auth.Violations); ok {
-		query := store.Query{Scope: scope, Clusters: []string{s.live.Name}, Statuses: []store.Status{store.Open}}
+	// What is open now says nothing of another time.
+	if scope, ok := s.alsoSees(ctx, auth.Violations); ok && in.At.IsZero() {
+		query := store.Query{Scope: scope, Clusters: []string{in.cluster(s)}, Statuses: []store.Status{store.Open}}
 		counts, err := s.store.Facets(ctx, query, []store.Dimension{store.Policies}, maxPage)
 		if err != nil {
 			return nil, s.problem(ctx, "counting violations of policies", err)

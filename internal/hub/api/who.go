@@ -83,11 +83,16 @@ func scopeOf(ctx context.Context) store.Scope {
 
 // alsoSees is what the reader may list of another resource; false is nothing, or that it could not be found out.
 func (s *service) alsoSees(ctx context.Context, resource auth.Resource) (store.Scope, bool) {
+	return s.alsoMay(ctx, auth.List, resource)
+}
+
+// alsoMay is what the reader may do with another resource; false is nothing, or that it could not be found out.
+func (s *service) alsoMay(ctx context.Context, verb auth.Verb, resource auth.Resource) (store.Scope, bool) {
 	request, ok := ctx.Value(requestKey).(*http.Request)
 	if !ok {
 		return store.Scope{}, false
 	}
-	reader, err := s.auth.Reader(request.WithContext(ctx), auth.List, resource)
+	reader, err := s.auth.Reader(request.WithContext(ctx), verb, resource)
 	return reader.Scope, err == nil
 }
 
