@@ -2,9 +2,11 @@ package fold
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -44,16 +46,59 @@ func (c *Codec) Close() {
 
 // Document is a result without its policy: two values of JSON after each other, the result without its manifest and the manifest.
 func (c *Codec) Document(r *sink.Result) ([]byte, error) {
-	bare := *r
-	bare.Validation.Policy, bare.Validation.Entity.Manifest = weave.Policy{}, nil
-	text, err := json.Marshal(&bare)
+	text, err := textOf(*r)
 	if err != nil {
 		return nil, err
 	}
-	if text, err = appendJSON(text, r.Validation.Entity.Manifest); err != nil {
+	return c.Compress(text), nil
+}
+
+func textOf(r sink.Result) ([]byte, error) {
+	manifest := r.Validation.Entity.Manifest
+	r.Validation.Policy, r.Validation.Entity.Manifest = weave.Policy{}, nil
+	text, err := json.Marshal(&r)
+	if err != nil {
 		return nil, err
 	}
-	return c.Compress(text), nil
+	return appendJSON(text, manifest)
+}
+
+// said is the text of a document without what differs in each result though it says the same: see Differs.
+func said(r sink.Result) ([]byte, error) {
+	r.Validation.ID, r.Validation.CreatedAt, r.Pass, r.Life = "", time.Time{}, "", ""
+	if r.App != nil {
+		app := *r.App
+		app.Revision = ""
+		r.App = &app
+	}
+	return textOf(r)
+}
+
+// Differs is what differs in each result though it says the same.
+type Differs struct {
+	ID             string
+	Time           time.Time
+	Pass, Revision string
+	Life           sink.Life
+}
+
+// Complete gives it to a result that was kept without it.
+func (d *Differs) Complete(r *sink.Result) {
+	r.Validation.ID, r.Validation.CreatedAt, r.Pass, r.Life = d.ID, d.Time, d.Pass, d.Life
+	if r.App != nil {
+		r.App.Revision = d.Revision
+	}
+}
+
+// Content is a hash of what a result says, with its policy. The zero value is of none.
+type Content [16]byte
+
+func contentOf(said []byte, d *Definition) Content {
+	h := sha256.New()
+	// A hash takes everything.
+	_, _ = h.Write(d.Hash[:])
+	_, _ = h.Write(said)
+	return Content(h.Sum(nil)[:16])
 }
 
 // Compress is what Decode reads.

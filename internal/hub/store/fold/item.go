@@ -31,11 +31,17 @@ type Item struct {
 	// Document is the result as Codec writes it.
 	Document   []byte
 	Definition *Definition
+	// Said and Content are for a Reader with Bare.
+	Said    []byte
+	Content Content
 }
 
 // Reader reads results. It is safe for concurrent use.
 type Reader struct {
-	Codec       *Codec
+	Codec *Codec
+	// Bare is for a store that keeps apart what differs in each result though it says the same: Said is the document's text without that. Document
+	// is the same compressed, and nil when audit says that nothing changed: most likely the store has it.
+	Bare        bool
 	definitions definitions
 }
 
@@ -93,12 +99,27 @@ func (r *Reader) item(cluster string, result *sink.Result) (Item, error) {
 		it.Asks = true
 		it.Other = key(sink.Audit)
 	}
-	var err error
-	if it.Document, err = r.Codec.Document(result); err == nil {
-		it.Definition, err = r.definitions.of(cluster, &v.Policy)
-	}
+	err := r.encode(cluster, &it)
 	if err != nil {
 		return Item{}, fmt.Errorf("%w: encoding the result %s: %w", store.ErrInvalid, v.ID, err)
 	}
 	return it, nil
+}
+
+func (r *Reader) encode(cluster string, it *Item) (err error) {
+	if it.Definition, err = r.definitions.of(cluster, &it.Result.Validation.Policy); err != nil {
+		return err
+	}
+	if !r.Bare {
+		it.Document, err = r.Codec.Document(it.Result)
+		return err
+	}
+	if it.Said, err = said(*it.Result); err != nil {
+		return err
+	}
+	it.Content = contentOf(it.Said, it.Definition)
+	if it.Result.Life != sink.Unchanged {
+		it.Document = r.Codec.Compress(it.Said)
+	}
+	return nil
 }

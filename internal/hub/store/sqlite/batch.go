@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/assay-gitops/assay/internal/hub/store"
@@ -38,9 +39,9 @@ type batch struct {
 type change struct {
 	before, now violation
 	isNew       bool
-	// document is the newest, with the id of its policy; nil when there is none that is new.
-	document []byte
-	policy   int64
+	// newest is the newest result, with the id of its policy; nil when it is not one of the batch.
+	newest *fold.Item
+	policy int64
 }
 
 func (s *Store) begin(ctx context.Context) (*batch, error) {
@@ -118,12 +119,12 @@ func (b *batch) add(cluster string, it *fold.Item) error {
 	r := it.Result
 	id := resultID(it.ID)
 	values := []any{c.now.slot, id, it.At, int64(saysOf(it.Result.Life, it.Reading))}
+	var pass int64
 	for _, text := range []string{it.Reading.Resolution, string(r.Operation), revisionOf(r.App), r.Pass} {
-		n, err := b.text(text)
-		if err != nil {
+		if pass, err = b.text(text); err != nil { // the last is the pass
 			return err
 		}
-		values = append(values, n)
+		values = append(values, pass)
 	}
 	inserted, err := b.exec(b.w.insertHistory, values...)
 	if err != nil {
@@ -138,9 +139,9 @@ func (b *batch) add(cluster string, it *fold.Item) error {
 		return err
 	}
 	message := c.now.Message
-	newest := c.now.Take(it, policy.id, func(id int64) bool { return b.w.byID[id].Stub })
-	if newest {
-		c.document, c.policy = it.Document, policy.id
+	if c.now.Take(it, policy.id, func(id int64) bool { return b.w.byID[id].Stub }) {
+		c.newest, c.policy = it, policy.id
+		c.now.content, c.now.pass, c.now.life = it.Content, pass, slices.Index(fold.Lives, r.Life)
 	}
 	if err := b.keepMessages(c, id, message, r.Validation.Message); err != nil {
 		return err
@@ -237,18 +238,21 @@ func (b *batch) reserve() (uint32, error) {
 
 func (b *batch) write(c *change) error {
 	now := &c.now
-	if c.document != nil {
-		if _, err := b.exec(b.w.putDocument, now.slot, c.policy, c.document); err != nil {
+	if it := c.newest; it != nil && now.content != c.before.content {
+		if it.Document == nil {
+			it.Document = b.s.read.Codec.Compress(it.Said)
+		}
+		if _, err := b.exec(b.w.putDocument, now.slot, c.policy, it.Document); err != nil {
 			return err
 		}
 	}
 	before := c.before
-	before.Last, before.Newest = now.Last, now.Newest
+	before.Last, before.Newest, before.Revision, before.pass, before.life = now.Last, now.Newest, now.Revision, now.pass, now.life
 	switch {
 	case c.now == c.before:
 		return nil
 	case c.now == before:
-		_, err := b.exec(b.w.updateSeen, now.Last, now.Newest, now.slot)
+		_, err := b.exec(b.w.updateSeen, now.Last, now.Newest, now.Revision, now.pass, now.life, now.slot)
 		return err
 	}
 	_, err := b.exec(b.w.insertViolation, now.values()...)

@@ -17,10 +17,9 @@ import (
 
 	"github.com/assay-gitops/assay/internal/hub/store"
 	"github.com/assay-gitops/assay/internal/hub/store/storetest"
-	"github.com/assay-gitops/assay/internal/sink"
 )
 
-const intakeBatch = 500
+const intakeBatch, fleetRounds = 500, 10
 
 // BenchmarkAdd adds batches as agents send them: of violations that are new, and of such as are known. Making the results is not measured.
 // Results a second are by the clock; cpu-us/result is what all processors spent on one, and does not know what else the machine does.
@@ -32,23 +31,23 @@ func BenchmarkAdd(b *testing.B) {
 	b.Run("unchanged", func(b *testing.B) {
 		s := open(b, b.TempDir())
 		for n := range known {
-			addBatch(b, s, fleet{20, 1 << 30}, n, 0)
+			addBatch(b, s, storetest.Fleet{Clusters: 20, Violations: 1 << 30}, n, 0)
 		}
 		intake(b, s, func(n int) (int, int) { return n % known, 1 + n/known })
 	})
 }
 
 func intake(b *testing.B, s *Store, which func(n int) (batch, round int)) {
-	f := fleet{clusters: 20, violations: 1 << 30}
+	f := storetest.Fleet{Clusters: 20, Violations: 1 << 30}
 	var spent, processors time.Duration
 	n := 0
 	for ; b.Loop(); n++ {
 		b.StopTimer()
 		batch, round := which(n)
-		results := batchOfFleet(f, batch, round)
+		results := f.Batch(batch, round, fleetRounds, intakeBatch)
 		before, start := processorTime(b), time.Now()
 		b.StartTimer()
-		if added, err := s.Add(b.Context(), f.cluster(batch), results); err != nil || added != len(results) {
+		if added, err := s.Add(b.Context(), f.Cluster(batch), results); err != nil || added != len(results) {
 			b.Fatal(added, err)
 		}
 		spent += time.Since(start)
@@ -67,23 +66,11 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-func addBatch(b *testing.B, s *Store, f fleet, n, round int) {
+func addBatch(b *testing.B, s *Store, f storetest.Fleet, n, round int) {
 	b.Helper()
-	if _, err := s.Add(context.Background(), f.cluster(n), batchOfFleet(f, n, round)); err != nil {
+	if _, err := s.Add(context.Background(), f.Cluster(n), f.Batch(n, round, fleetRounds, intakeBatch)); err != nil {
 		b.Fatal(err)
 	}
-}
-
-// batchOfFleet is the n-th batch of a round, of one cluster.
-func batchOfFleet(f fleet, n, round int) []*sink.Result {
-	first := n / f.clusters * intakeBatch
-	results := make([]*sink.Result, 0, intakeBatch)
-	for i := range intakeBatch {
-		if v := (first+i)*f.clusters + n%f.clusters; v < f.violations {
-			results = append(results, f.result(v, round, 10))
-		}
-	}
-	return results
 }
 
 func sizeOf(b *testing.B, variable string, otherwise int) int {
@@ -102,7 +89,7 @@ func sizeOf(b *testing.B, variable string, otherwise int) int {
 // BenchmarkQuestions asks a store of ASSAY_STORE_VIOLATIONS violations (100,000) of 20 clusters with ASSAY_STORE_ROUNDS results each (10).
 // With ASSAY_STORE_DIR the store stays there and is used again. A time of an operation is a mean; p99-ms is what it says.
 func BenchmarkQuestions(b *testing.B) {
-	f := fleet{clusters: 20, violations: sizeOf(b, "ASSAY_STORE_VIOLATIONS", 100_000)}
+	f := storetest.Fleet{Clusters: 20, Violations: sizeOf(b, "ASSAY_STORE_VIOLATIONS", 100_000)}
 	dir := os.Getenv("ASSAY_STORE_DIR")
 	if dir == "" {
 		dir = b.TempDir()
@@ -120,7 +107,7 @@ func BenchmarkQuestions(b *testing.B) {
 	whole := store.Scope{All: true}
 	tenant := store.Scope{Namespaces: map[string][]string{}}
 	for i := range 20 {
-		tenant.Namespaces[f.cluster(i)] = []string{"team-007-dev", "team-007-prod", "team-011-stage"}
+		tenant.Namespaces[f.Cluster(i)] = []string{"team-007-dev", "team-007-prod", "team-011-stage"}
 	}
 	enforced := false
 	queries := map[string]store.Query{
@@ -155,7 +142,7 @@ func BenchmarkQuestions(b *testing.B) {
 		})
 		ask(b, "timeline/"+name, func() error {
 			q := q
-			q.From, q.To = storetest.Start.AddDate(0, 0, -fleetDays), storetest.Start
+			q.From, q.To = storetest.Start.AddDate(0, 0, -storetest.FleetDays), storetest.Start
 			_, err := s.Timeline(b.Context(), q)
 			return err
 		})
@@ -209,7 +196,7 @@ func sorted[V any](m map[string]V) []string {
 }
 
 // fillStore adds what is not there yet.
-func fillStore(b *testing.B, dir string, f fleet, rounds int) {
+func fillStore(b *testing.B, dir string, f storetest.Fleet, rounds int) {
 	b.Helper()
 	s, err := Open(b.Context(), dir, Options{})
 	if err != nil {
@@ -220,16 +207,16 @@ func fillStore(b *testing.B, dir string, f fleet, rounds int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	batches := (f.violations + intakeBatch*f.clusters - 1) / (intakeBatch * f.clusters) * f.clusters
+	batches := f.Batches(intakeBatch)
 	start, adding := time.Now(), time.Duration(0)
 	added := 0
 	for n := stats.Results / intakeBatch; n < rounds*batches; n++ {
-		results := batchOfFleet(f, n%batches, n/batches)
+		results := f.Batch(n%batches, n/batches, rounds, intakeBatch)
 		if len(results) == 0 {
 			continue
 		}
 		began := time.Now()
-		k, err := s.Add(b.Context(), f.cluster(n), results)
+		k, err := s.Add(b.Context(), f.Cluster(n), results)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -112,6 +112,7 @@ func (s *Store) open(ctx context.Context) error {
 	if err := file.Close(); err != nil {
 		return err
 	}
+	s.read.Bare = true
 	if s.read.Codec, err = fold.NewCodec(); err != nil {
 		return err
 	}

@@ -63,6 +63,9 @@ func (s *Store) slot(scope store.Scope, id string) (uint32, error) {
 	return slot, nil
 }
 
+const selectDocument = `SELECT d.document, p.definition, coalesce((SELECT value FROM texts WHERE id = ?), '')
+	FROM documents d JOIN policies p ON p.id = d.policy WHERE d.slot = ?`
+
 // Violation implements store.Store.
 func (s *Store) Violation(ctx context.Context, scope store.Scope, id string) (*store.Violation, error) {
 	s.mu.RLock()
@@ -77,10 +80,13 @@ func (s *Store) Violation(ctx context.Context, scope store.Scope, id string) (*s
 	}
 	shown := v.shown(s.writer.byID[v.Policy])
 	var document, definition []byte
-	err = s.readers.QueryRowContext(ctx, `SELECT d.document, p.definition FROM documents d JOIN policies p ON p.id = d.policy WHERE d.slot = ?`, slot).
-		Scan(&document, &definition)
+	var pass string
+	err = s.readers.QueryRowContext(ctx, selectDocument, v.pass, slot).Scan(&document, &definition, &pass)
 	if err == nil {
 		shown.Document, err = s.read.Codec.Result(document, definition)
+	}
+	if err == nil {
+		v.complete(shown.Document, pass)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the document of the violation %s: %w", id, damage(err))

@@ -14,7 +14,9 @@ const applicationID = 0x41737379
 type migration func(ctx context.Context, tx *sql.Tx) error
 
 // migrations in their order; the version of a database is how many it has had. What was released is never changed.
-func migrations() []migration { return []migration{statements(tables), addTicks, statements(records)} }
+func migrations() []migration {
+	return []migration{statements(tables), addTicks, statements(records), statements(contents)}
+}
 
 func statements(text string) migration {
 	return func(ctx context.Context, tx *sql.Tx) error {
@@ -136,6 +138,15 @@ CREATE TABLE passes (
 	PRIMARY KEY (cluster, id)
 ) WITHOUT ROWID;
 CREATE INDEX passes_by_time ON passes (began);
+`
+
+// contents is for documents that are not written again while they say the same (fold.Content). NULL is of a document that is whole, as all were
+// before.
+const contents = `
+ALTER TABLE violations ADD COLUMN content BLOB;
+-- Of the newest result; the pass in texts.
+ALTER TABLE violations ADD COLUMN pass INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE violations ADD COLUMN life INTEGER NOT NULL DEFAULT 0;
 `
 
 // addTicks makes the table of what results count as by day, as package columns has it: many in a row, so that it is read quickly.

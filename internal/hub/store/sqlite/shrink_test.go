@@ -159,7 +159,8 @@ func TestWhatIsAddedWhileAStoreShrinksIsWhole(t *testing.T) {
 	}
 	var lost int
 	if err := s.readers.QueryRow(`SELECT count(*) FROM history h WHERE (h.message > 0 AND h.message NOT IN (SELECT id FROM texts)) OR
-		(h.resolution > 0 AND h.resolution NOT IN (SELECT id FROM texts))`).Scan(&lost); err != nil || lost > 0 {
+		(h.resolution > 0 AND h.resolution NOT IN (SELECT id FROM texts)) UNION ALL
+		SELECT count(*) FROM violations WHERE pass > 0 AND pass NOT IN (SELECT id FROM texts) ORDER BY 1 DESC`).Scan(&lost); err != nil || lost > 0 {
 		t.Errorf("%d results lost a text, %v", lost, err)
 	}
 	if err := s.readers.QueryRow(`SELECT count(*) FROM texts WHERE id NOT IN (SELECT coalesce(message, 0) FROM history UNION SELECT resolution FROM history

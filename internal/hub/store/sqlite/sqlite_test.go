@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -133,6 +134,55 @@ func TestAStoreThatIsOpenedAgainAnswersAsBefore(t *testing.T) {
 	}
 }
 
+// TestADocumentIsTheNewestResult, whichever parts of it are new, and whether the store was opened in between.
+func TestADocumentIsTheNewestResult(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	s := open(t, dir)
+	whole := storetest.Result("0")
+	other := func(r *sink.Result) {
+		r.Validation.Entity.Manifest = map[string]any{"spec": map[string]any{"replicas": json.Number("2")}}
+	}
+	n := 0
+	for name, batch := range map[string][]func(*sink.Result){
+		"nothing":  {func(*sink.Result) {}},
+		"the life": {storetest.Life(sink.Unchanged, "")},
+		"pass, revision, policy": {func(r *sink.Result) {
+			r.Pass, r.App.Revision, r.Validation.Policy.Code = "pass-7", "main@sha1:7", "package new"
+		}},
+		"no application":               {func(r *sink.Result) { r.App = nil }},
+		"the manifest":                 {other},
+		"the manifest, there and back": {other, storetest.Life(sink.Unchanged, ""), other, storetest.Life(sink.Resolved, "object fixed"), func(*sink.Result) {}},
+		"occurrences":                  {func(r *sink.Result) { r.Validation.Occurrences = nil }},
+		"resolved":                     {storetest.Life(sink.Resolved, "object deleted")},
+		"an exception":                 {storetest.Accepted("known")},
+	} {
+		// Each after what all began with, and twice.
+		for range 2 {
+			var results []*sink.Result
+			var newest *sink.Result
+			for _, change := range append([]func(*sink.Result){func(*sink.Result) {}}, batch...) {
+				n++
+				newest = storetest.Result(fmt.Sprint(n), storetest.After(time.Duration(n)*time.Second), change)
+				results = append(results, newest)
+			}
+			add(t, s, "one", results[:1]...)
+			add(t, s, "one", results[1:]...)
+			if n%2 == 0 {
+				shut(t, s)
+				s = open(t, dir)
+			}
+			got, err := s.Violation(ctx, everything.Scope, store.ID("one", whole.Gate, whole.Validation.Policy.ID, &whole.Validation.Entity))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(newest, got.Document); diff != "" {
+				t.Errorf("%s: %s", name, diff)
+			}
+		}
+	}
+}
+
 func TestABackupOpensAsAStore(t *testing.T) {
 	ctx := context.Background()
 	s := open(t, t.TempDir())
@@ -192,7 +242,30 @@ func oldest(t *testing.T, dir string) {
 	ctx := context.Background()
 	s := open(t, dir)
 	add(t, s, "one", some(200)...)
-	for _, undo := range []string{`DROP TABLE ticks`, `DROP TABLE versions`, `DROP TABLE declarations`, `DROP TABLE passes`, `UPDATE version SET version = 1`} {
+	// Documents were whole.
+	list, err := s.Violations(ctx, whenever(), store.Page{Order: store.ByObject, Limit: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range list.Items {
+		full, err := s.Violation(ctx, everything.Scope, v.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, _ := store.ParseKey(v.ID)
+		slot, _ := s.index.Slot(key)
+		document, err := s.read.Codec.Document(full.Document)
+		if err == nil {
+			_, err = s.writer.db.ExecContext(ctx, `UPDATE documents SET document = ? WHERE slot = ?`, document, slot)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, undo := range []string{
+		`ALTER TABLE violations DROP COLUMN content`, `ALTER TABLE violations DROP COLUMN pass`, `ALTER TABLE violations DROP COLUMN life`,
+		`DROP TABLE ticks`, `DROP TABLE versions`, `DROP TABLE declarations`, `DROP TABLE passes`, `UPDATE version SET version = 1`,
+	} {
 		if _, err := s.writer.db.ExecContext(ctx, undo); err != nil {
 			t.Fatal(err)
 		}
@@ -279,7 +352,7 @@ func TestADatabaseThatCannotBeReadIsAnError(t *testing.T) {
 		"with pages of noise":      {write(func(b []byte) []byte { return append(b[:4096], bytes.Repeat([]byte{0xa5}, len(b)-4096)...) }), true, "malformed"},
 		"with a policy that fails": {change(`UPDATE policies SET definition = x'00'`), true, "policies"},
 		"with no policies":         {change(`DELETE FROM policies`), true, "policy that is not there"},
-		"with one twice":           {change(`INSERT INTO violations SELECT slot + 100000, key, cluster, gate, api, kind, namespace, name, workspace, app, revision, policy, message, status, resolution, said, said_why, closed, closed_why, enforced, hidden, first, last, newest, results FROM violations LIMIT 1`), true, "twice"},
+		"with one twice":           {change(`INSERT INTO violations SELECT slot + 100000, key, cluster, gate, api, kind, namespace, name, workspace, app, revision, policy, message, status, resolution, said, said_why, closed, closed_why, enforced, hidden, first, last, newest, results, content, pass, life FROM violations LIMIT 1`), true, "twice"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -310,7 +383,7 @@ func TestQueriesUseTheTrees(t *testing.T) {
 	s := open(t, t.TempDir())
 	for _, query := range []string{
 		`SELECT ` + violationColumns + ` FROM violations WHERE slot IN (1,2,3)`,
-		`SELECT d.document, p.definition FROM documents d JOIN policies p ON p.id = d.policy WHERE d.slot = 1`,
+		strings.NewReplacer("id = ?", "id = 1", "slot = ?", "slot = 1").Replace(selectDocument),
 		strings.NewReplacer("slot = ?", "slot = 1", "LIMIT ?", "LIMIT 10").Replace(selectHistory),
 		`UPDATE history SET message = 1 WHERE slot = 1 AND message IS NULL AND id <> 2`,
 		`DELETE FROM history WHERE slot BETWEEN 1 AND 2000 AND time < 3`,

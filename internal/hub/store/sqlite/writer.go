@@ -51,8 +51,8 @@ func newWriter(ctx context.Context, db *sql.DB, o Options) (*writer, error) {
 	w := &writer{db: db, turn: make(chan struct{}, 1), closed: make(chan struct{}), texts: map[string]int64{}, policies: map[[16]byte]knownPolicy{}, byID: map[int64]knownPolicy{}}
 	for text, statement := range map[string]**sql.Stmt{
 		`SELECT ` + violationColumns + ` FROM violations WHERE slot = ?`:                                                                     &w.selectViolation,
-		`INSERT OR REPLACE INTO violations (` + violationColumns + `) VALUES (?,?,?,?,?, ?,?,?,?,?, ?,?,?,?,?, ?,?,?,?,?, ?,?,?,?,?)`:        &w.insertViolation,
-		`UPDATE violations SET last = ?, newest = ? WHERE slot = ?`:                                                                          &w.updateSeen,
+		`INSERT OR REPLACE INTO violations (` + violationColumns + `) VALUES (?,?,?,?,?, ?,?,?,?,?, ?,?,?,?,?, ?,?,?,?,?, ?,?,?,?,?, ?,?,?)`: &w.insertViolation,
+		`UPDATE violations SET last = ?, newest = ?, revision = ?, pass = ?, life = ? WHERE slot = ?`:                                        &w.updateSeen,
 		`INSERT OR REPLACE INTO documents (slot, policy, document) VALUES (?,?,?)`:                                                           &w.putDocument,
 		`INSERT OR IGNORE INTO history (slot, id, time, says, resolution, operation, revision, pass, message) VALUES (?,?,?,?,?,?,?,?,NULL)`: &w.insertHistory,
 		`UPDATE history SET message = ? WHERE slot = ? AND message IS NULL AND id <> ?`:                                                      &w.moveMessages,
