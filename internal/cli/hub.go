@@ -21,6 +21,7 @@ const minHubSize = 64 << 20
 
 func newHub(env *Env) *cobra.Command {
 	var cluster clusterFlags
+	var signIn signInFlags
 	var maxSize string
 	o := hub.Options{Version: env.Version}
 	command := &cobra.Command{
@@ -32,7 +33,7 @@ its own, with the history of each violation, and answers over HTTP: docs/hub.md 
 answers. The API describes itself at /docs and /openapi.json.
 
 Agents prove who they are by a token of their ServiceAccount, or by one that is registered. People do by a token of the
-cluster or a password, and see what the cluster lets them: the right to list violations in group pac.weave.works, in
+cluster, a password or a session of their browser, and see what the cluster lets them: the right to list violations in group pac.weave.works, in
 a namespace or in all.`,
 		Example: `  # For yourself, on the cluster of the current kubeconfig
   assay hub --data-dir ./hub
@@ -70,6 +71,9 @@ a namespace or in all.`,
 					return usageErrorf("--max-size %q: must be 64Mi or more", maxSize)
 				}
 			}
+			if err := signIn.into(&o); err != nil {
+				return err
+			}
 			o.Logger = slog.New(slog.NewJSONHandler(env.Stderr, nil))
 			err = hub.Run(command.Context(), o)
 			if errors.Is(err, hub.ErrPlain) {
@@ -90,6 +94,7 @@ a namespace or in all.`,
 		f.DurationVar(&o.Keep, "keep", 90*24*time.Hour, "how `long` results are kept, and violations that are not open any more")
 		f.StringVar(&maxSize, "max-size", "", "how many `bytes` of the database may be used, such as 10Gi, before the oldest results are forgotten; no limit without one")
 	})
+	section(command, "Sign-in", signIn.register)
 	section(command, "Cluster", cluster.connection)
 	command.AddCommand(newHubBackup(env))
 	return command

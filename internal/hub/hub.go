@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -49,6 +51,11 @@ type Options struct {
 	// Agents, AgentTokens and Users are those of auth.Options.
 	Agents             []string
 	AgentTokens, Users string
+	// External, SessionKeys and SessionMaxAge are those of auth.Options, TrustedProxies those of api.Options.
+	External       *url.URL
+	SessionKeys    string
+	SessionMaxAge  time.Duration
+	TrustedProxies []netip.Prefix
 	// ReadEvents keeps what the events of the Weave Policy Agent in the hub's own cluster say.
 	ReadEvents bool
 	Version    string
@@ -78,6 +85,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	defer func() { err = errors.Join(err, kept.Close()) }()
 	who, err := auth.New(auth.Options{
 		Client: o.Client, Cluster: o.Cluster, Agents: o.Agents, AgentTokens: o.AgentTokens, Users: o.Users, Logger: o.Logger,
+		External: o.External, SessionKeys: o.SessionKeys, SessionMaxAge: o.SessionMaxAge,
 	})
 	if err != nil {
 		return fmt.Errorf("setting up authentication: %w", err)
@@ -85,6 +93,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	metrics := prometheus.NewRegistry()
 	handler, err := api.New(api.Options{
 		Store: kept, Auth: who, Live: live.New(o.Cluster, o.Objects, time.Now), Impacts: o.Impacts, Logger: o.Logger, Version: o.Version, Metrics: metrics,
+		TrustedProxies: o.TrustedProxies,
 	})
 	if err != nil {
 		return fmt.Errorf("setting up the API: %w", err)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -63,6 +64,7 @@ type service struct {
 	streams streams
 	pace    pace
 	limiter *limiter
+	origins *http.CrossOriginProtection
 }
 
 // Handler is the API. Its End ends streams of changes, which would go on otherwise; all else is answered still.
@@ -110,6 +112,12 @@ func New(o Options) (*Handler, error) {
 		store: followed, auth: o.Auth, live: o.Live, logger: o.Logger, now: o.Now, metrics: metrics,
 		intakes: make(chan struct{}, parallelIntakes), exports: make(chan struct{}, parallelExports), impacts: make(chan struct{}, 1), impact: o.Impacts,
 		changes: followed, streams: streams{each: map[string]int{}}, pace: o.pace, limiter: newLimiter(o.Rate, o.Now, o.TrustedProxies),
+		origins: http.NewCrossOriginProtection(),
+	}
+	if external := o.Auth.External(); external != "" {
+		if err := s.origins.AddTrustedOrigin(external); err != nil {
+			return nil, fmt.Errorf("making the hub's API: where browsers find it: %w", err)
+		}
 	}
 	mux := http.NewServeMux()
 	s.api = humago.New(mux, document(o.Version))
@@ -128,6 +136,7 @@ func New(o Options) (*Handler, error) {
 	s.registerVersions()
 	s.registerAudits()
 	s.registerImpact()
+	s.registerSession()
 	s.registerProbes(mux, o.Metrics)
 	if err := s.registerDocument(mux); err != nil {
 		return nil, err
@@ -149,6 +158,7 @@ func document(version string) huma.Config {
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		readerToken:    {Type: "http", Scheme: "bearer", Description: "A token that the API server of the hub's cluster takes."},
 		readerPassword: {Type: "http", Scheme: "basic", Description: "A name and a password of the hub's file of users, over TLS."},
+		readerSession:  {Type: "apiKey", In: "cookie", Name: auth.SessionCookie, Description: "A session of a browser, as POST /v1/session or /auth/login begin it. Over TLS its name begins with __Host-."},
 		agentToken:     {Type: "http", Scheme: "bearer", Description: "A token of the agent's ServiceAccount for the audience assay-hub, or one that is registered for its cluster."},
 	}
 	// What is answered grows.
@@ -162,6 +172,7 @@ func document(version string) huma.Config {
 const (
 	readerToken    = "readerToken"
 	readerPassword = "readerPassword"
+	readerSession  = "readerSession"
 	agentToken     = "agentToken"
 )
 

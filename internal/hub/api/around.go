@@ -26,7 +26,9 @@ const (
 
 // notes are what the log wants to know of a request and only those further inside find out.
 type notes struct {
-	id, who, route string
+	id, who, way, route string
+	// script is that a program in a browser asks, which would have the browser ask for a password if it were told that one is taken.
+	script bool
 }
 
 func note(ctx context.Context) *notes {
@@ -52,21 +54,21 @@ func (s *service) around(mux *http.ServeMux) (http.Handler, error) {
 		return nil, fmt.Errorf("making the compression of answers: %w", err)
 	}
 	whole := compress(revalidated(bounded(inner)))
-	return s.watched(s.limiter, secured(s.limiter.limited(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return s.watched(s.limiter, secured(s.limiter.limited(s.sameOrigin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == changesPath {
 			// Events are not to wait for enough of them to be compressed.
 			bounded(inner).ServeHTTP(w, r)
 			return
 		}
 		whole.ServeHTTP(w, r)
-	})))), nil
+	}))))), nil
 }
 
 // watched logs and counts requests, and turns a panic into an answer.
 func (s *service) watched(limiter *limiter, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		n := &notes{id: rand.Text()}
+		n := &notes{id: rand.Text(), script: r.Header.Get("Sec-Fetch-Dest") == "empty"}
 		w.Header().Set("X-Request-Id", n.id)
 		seen := &seenWriter{ResponseWriter: w}
 		r = r.WithContext(context.WithValue(r.Context(), noteKey, n))
@@ -105,12 +107,26 @@ func (s *service) told(r *http.Request, n *notes, seen *seenWriter, took time.Du
 		limiter.punish(r)
 	}
 	level := slog.LevelInfo
-	if !strings.HasPrefix(route, "/v1/") && status < http.StatusInternalServerError {
+	if !strings.HasPrefix(route, "/v1/") && !strings.HasPrefix(route, "/auth/") && status < http.StatusInternalServerError {
 		level = slog.LevelDebug
 	}
 	// No query: what somebody looks for is not the log's business. No header: tokens are there.
 	s.logger.Log(r.Context(), level, "request", "method", words.OneLine(r.Method, 16), "path", words.OneLine(r.URL.Path, 200), "route", route,
-		"status", status, "bytes", seen.bytes, "took", took, "who", words.OneLine(n.who, 200), "client", limiter.client(r), "request", n.id)
+		"status", status, "bytes", seen.bytes, "took", took, "who", words.OneLine(n.who, 200), "way", n.way, "client", limiter.client(r), "request", n.id)
+}
+
+// sameOrigin refuses what changes something or begins a session when a page of another site has the browser ask, with the cookies or the
+// password that it has for the hub. What is no browser says nothing of where it comes from, and passes.
+func (s *service) sameOrigin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.origins.Check(r); err != nil {
+			s.logger.WarnContext(r.Context(), "a page of another site had a browser ask", "origin", words.OneLine(r.Header.Get("Origin"), 200), "error", err, "request", requestID(r.Context()))
+			w.Header().Set("Connection", "close")
+			writeProblem(w, http.StatusForbidden, "this was asked by a page of another site")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // seenWriter knows what was answered.
@@ -170,7 +186,7 @@ func bounded(next http.Handler) http.Handler {
 		control := http.NewResponseController(w)
 		// A recorder of tests has no deadlines; the server does.
 		_ = control.SetWriteDeadline(time.Now().Add(writeTimeout))
-		taking := []string{intakePath, state.Path, oldPath, impactPath}
+		taking := []string{intakePath, state.Path, oldPath, impactPath, sessionPath}
 		if (r.Method != http.MethodPost || !slices.Contains(taking, r.URL.Path)) && r.ContentLength != 0 {
 			w.Header().Set("Connection", "close")
 			writeProblem(w, http.StatusBadRequest, "this request has a body, and only POST of "+strings.Join(taking, ", ")+" takes one")

@@ -168,7 +168,7 @@ func TestTheLogTellsWhoAskedAndNoSecret(t *testing.T) {
 	b.get(t, "secret-guess", "/v1/clusters")
 	b.get(t, platform, "/v1/violations/a%0ab")
 	log := b.log.String()
-	if !regexp.MustCompile(`msg=request method=GET path=/v1/violations route=/v1/violations status=200 bytes=\d+ took=\S+ who=tenant client=127.0.0.1 request=\w+`).MatchString(log) {
+	if !regexp.MustCompile(`msg=request method=GET path=/v1/violations route=/v1/violations status=200 bytes=\d+ took=\S+ who=tenant way=token client=127.0.0.1 request=\w+`).MatchString(log) {
 		t.Errorf("there is no line for the request:\n%s", log)
 	}
 	for _, secret := range []string{"token-of", "secret-guess", "what-somebody-looks-for"} {

@@ -18,6 +18,8 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 
+	"golang.org/x/crypto/bcrypt"
+
 	"github.com/assay-gitops/assay/internal/hub/auth"
 	"github.com/assay-gitops/assay/internal/hub/auth/authtest"
 	"github.com/assay-gitops/assay/internal/hub/live"
@@ -49,6 +51,40 @@ type bed struct {
 	handler *Handler
 	// ahead is how far the clock is that rights are believed by, in nanoseconds.
 	ahead atomic.Int64
+	// users is the file of names and passwords, which are the tokens of the same people.
+	users string
+}
+
+// nameOf is whose token it is.
+func nameOf(token string) string { return strings.TrimPrefix(token, "token-of-") }
+
+func (b *bed) writeUsers(t testing.TB, tokens ...string) {
+	t.Helper()
+	var file strings.Builder
+	for _, token := range tokens {
+		hash, err := bcrypt.GenerateFromPassword([]byte(token), bcrypt.MinCost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&file, "%s:%s\n", nameOf(token), hash)
+	}
+	if err := os.WriteFile(b.users, []byte(file.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// signIn begins a session of somebody with a password, and is its cookie.
+func (b *bed) signIn(t testing.TB, token string) string {
+	t.Helper()
+	got := b.send(t, http.MethodPost, anonymous, sessionPath, fmt.Sprintf(`{"name": %q, "password": %q}`, nameOf(token), token), "Content-Type", "application/json")
+	if got.status != http.StatusOK {
+		t.Fatalf("signing in: %d %s", got.status, got.body)
+	}
+	cookie, err := http.ParseSetCookie(got.header.Get("Set-Cookie"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cookie.Name + "=" + cookie.Value
 }
 
 // safeBuffer is a log that is written while it is read.
@@ -95,7 +131,12 @@ func newBed(t testing.TB, change ...func(*Options)) *bed {
 		t.Fatal(err)
 	}
 	logger := slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	who, err := auth.New(auth.Options{Client: b.cluster.Client(t), Cluster: "here", AgentTokens: tokens, Logger: logger, Now: func() time.Time { return time.Now().Add(time.Duration(b.ahead.Load())) }})
+	b.users = filepath.Join(t.TempDir(), "users")
+	b.writeUsers(t, nobody, tenant, platform)
+	who, err := auth.New(auth.Options{
+		Client: b.cluster.Client(t), Cluster: "here", AgentTokens: tokens, Users: b.users, Logger: logger,
+		Now: func() time.Time { return time.Now().Add(time.Duration(b.ahead.Load())) },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

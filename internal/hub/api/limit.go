@@ -66,7 +66,7 @@ func (l *limiter) limited(next http.Handler) http.Handler {
 
 // punish makes guessing slow.
 func (l *limiter) punish(r *http.Request) {
-	if r.Header.Get("Authorization") != "" {
+	if r.Header.Get("Authorization") != "" || r.Method == http.MethodPost && r.URL.Path == sessionPath {
 		l.bucket(r).ReserveN(l.now(), wrongCredentials-1)
 	}
 }

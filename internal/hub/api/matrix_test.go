@@ -33,6 +33,14 @@ type row struct {
 // Roles of the matrix, by their tokens.
 var roles = map[string]string{"anonymous": anonymous, "nobody": nobody, "tenant": tenant, "platform": platform, "agent": agent}
 
+// ways are how each role can say who it is: by its token, and by the session of the same user, which has the same rights.
+func ways(role string) []string {
+	if role == "anonymous" || role == "agent" {
+		return []string{"token"}
+	}
+	return []string{"token", "session"}
+}
+
 func forReaders() map[string]int {
 	return map[string]int{"anonymous": 401, "nobody": 403, "tenant": 200, "platform": 200, "agent": 401}
 }
@@ -54,7 +62,13 @@ func rows() map[string][]row {
 	workspace := func(path string) []row {
 		return []row{{path: "/v1/workspaces/shop-team" + path, want: forReaders()}, {path: "/v1/workspaces/" + foreign + "-team" + path, want: hidden}}
 	}
+	credentials := fmt.Sprintf(`{"name": "tenant", "password": %q}`, tenant)
+	whoever := anybody(200)
+	whoever["agent"] = 401 // its token is not one of a reader
 	return map[string][]row{
+		"get-session":                     {{path: sessionPath, want: whoever}},
+		"begin-session":                   {{path: sessionPath, body: credentials, want: anybody(200)}, {path: sessionPath, body: `{"name": "tenant", "password": ""}`, want: anybody(401)}},
+		"end-session":                     {{path: sessionPath, want: anybody(204)}},
 		"list-policies":                   {{path: "/v1/policies", want: whole}},
 		"get-policy":                      {{path: "/v1/policies/shop.replicas", want: whole}},
 		"list-policy-sets":                {{path: "/v1/policy-sets", want: whole}},
@@ -143,30 +157,35 @@ func TestEveryRoleIsAnsweredWhatItMaySee(t *testing.T) {
 			}
 			for _, row := range asked {
 				for role, want := range row.want {
-					t.Run(fmt.Sprintf("%s as %s", row.path, role), func(t *testing.T) {
-						got := b.ask(t, strings.ToUpper(method), role, row, own, hidden)
-						if got.status != want {
-							t.Fatalf("%d, want %d: %s", got.status, want, got.body)
-						}
-						response, ok := operation.Responses[fmt.Sprint(got.status)]
-						if !ok {
-							t.Fatalf("the document knows no answer %d", got.status)
-						}
-						media, _, _ := strings.Cut(got.header.Get("Content-Type"), ";")
-						content, ok := response.Content[media]
-						if !ok {
-							t.Fatalf("the document knows no %s for %d", media, got.status)
-						}
-						if ref, _ := content.Schema["$ref"].(string); ref != "" {
-							schemas(t, ref, got.body)
-						}
-						if got.status >= 400 {
-							got.problem(t)
-						}
-						if got.status == 401 && got.header.Get("WWW-Authenticate") == "" {
-							t.Error("no WWW-Authenticate")
-						}
-					})
+					for _, way := range ways(role) {
+						t.Run(fmt.Sprintf("%s as %s by %s", row.path, role, way), func(t *testing.T) {
+							got := b.ask(t, strings.ToUpper(method), role, way, row, own, hidden)
+							if got.status != want {
+								t.Fatalf("%d, want %d: %s", got.status, want, got.body)
+							}
+							response, ok := operation.Responses[fmt.Sprint(got.status)]
+							if !ok {
+								t.Fatalf("the document knows no answer %d", got.status)
+							}
+							if got.status == http.StatusNoContent {
+								return
+							}
+							media, _, _ := strings.Cut(got.header.Get("Content-Type"), ";")
+							content, ok := response.Content[media]
+							if !ok {
+								t.Fatalf("the document knows no %s for %d", media, got.status)
+							}
+							if ref, _ := content.Schema["$ref"].(string); ref != "" {
+								schemas(t, ref, got.body)
+							}
+							if got.status >= 400 {
+								got.problem(t)
+							}
+							if got.status == 401 && got.header.Get("WWW-Authenticate") == "" {
+								t.Error("no WWW-Authenticate")
+							}
+						})
+					}
 				}
 			}
 			if method == "get" && !strings.Contains(path, "{") {
@@ -195,7 +214,7 @@ func TestEveryRoleIsAnsweredWhatItMaySee(t *testing.T) {
 		}
 		for _, row := range asked {
 			for role, want := range row.want {
-				if got := b.ask(t, method, role, row, own, hidden); got.status != want {
+				if got := b.ask(t, method, role, "token", row, own, hidden); got.status != want {
 					t.Errorf("%s as %s: %d, want %d", row.path, role, got.status, want)
 				}
 			}
@@ -209,7 +228,7 @@ func TestEveryRoleIsAnsweredWhatItMaySee(t *testing.T) {
 				if row.body != "" {
 					method = "POST"
 				}
-				if got := b.ask(t, method, "platform", row, own, hidden); !strings.Contains(got.body, foreign) {
+				if got := b.ask(t, method, "platform", "session", row, own, hidden); !strings.Contains(got.body, foreign) {
 					t.Errorf("%s: the platform does not see what is foreign to the tenant: %s", row.path, got.body)
 				}
 			}
@@ -218,14 +237,18 @@ func TestEveryRoleIsAnsweredWhatItMaySee(t *testing.T) {
 }
 
 // ask sends a row as a role, and looks for what must not be in the answer.
-func (b *bed) ask(t *testing.T, method, role string, row row, own, hidden string) answer {
+func (b *bed) ask(t *testing.T, method, role, way string, row row, own, hidden string) answer {
 	t.Helper()
 	path := strings.NewReplacer("{own}", own, "{hidden}", hidden).Replace(row.path)
 	var headers []string
 	if row.body != "" {
 		headers = []string{"Content-Type", "application/json"}
 	}
-	got := b.send(t, method, roles[role], path, row.body, headers...)
+	token := roles[role]
+	if way == "session" {
+		headers, token = append(headers, "Cookie", b.signIn(t, token)), ""
+	}
+	got := b.send(t, method, token, path, row.body, headers...)
 	if role != "platform" && strings.Contains(got.body+fmt.Sprint(got.header), foreign) {
 		t.Errorf("%s as %s tells of what is foreign: %s", path, role, got.body)
 	}

@@ -80,9 +80,12 @@ func docsPage(document *huma.OpenAPI) ([]byte, error) {
 	var operations []operation
 	for _, name := range slices.Sorted(maps.Keys(document.Paths)) {
 		for _, op := range operationsOf(document.Paths[name]) {
-			o := operation{Operation: op, Who: "readers: a token of the cluster, or a password"}
-			if len(op.Security) == 1 {
+			o := operation{Operation: op, Who: "readers: a token of the cluster, a password, or a session"}
+			switch {
+			case len(op.Security) == 1:
 				o.Who = "agents: their token"
+			case slices.ContainsFunc(op.Security, func(way map[string][]string) bool { return len(way) == 0 }):
+				o.Who = "anybody"
 			}
 			for _, code := range slices.Sorted(maps.Keys(op.Responses)) {
 				o.Answers = append(o.Answers, code+" "+op.Responses[code].Description)

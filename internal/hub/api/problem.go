@@ -46,12 +46,14 @@ func (s *service) refused(ctx context.Context, refusal *auth.Refusal) error {
 	switch refusal.Reason {
 	case auth.Unauthenticated:
 		header := http.Header{"Www-Authenticate": {`Bearer realm="assay-hub"`}}
-		if s.auth.HasPasswords() {
+		if s.auth.HasPasswords() && !note(ctx).script {
 			header.Add("Www-Authenticate", `Basic realm="assay-hub", charset="UTF-8"`)
 		}
 		return huma.ErrorWithHeaders(huma.Error401Unauthorized(refusal.Detail), header)
 	case auth.Forbidden:
 		return huma.Error403Forbidden(refusal.Detail)
+	case auth.Throttled:
+		return after(huma.Error429TooManyRequests(refusal.Detail), refusal.Wait)
 	default:
 		s.logger.ErrorContext(ctx, "who sends a request could not be found out", "error", refusal, "request", requestID(ctx))
 		return after(huma.Error503ServiceUnavailable(refusal.Detail), busyFor)

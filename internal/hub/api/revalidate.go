@@ -16,7 +16,7 @@ const maxRevalidated = 4 << 20
 func revalidated(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
-		if !reads || r.URL.Path == exportPath || !strings.HasPrefix(r.URL.Path, "/v1/") && r.URL.Path != documentPath {
+		if !reads || r.URL.Path == exportPath || r.URL.Path == sessionPath || !strings.HasPrefix(r.URL.Path, "/v1/") && r.URL.Path != documentPath {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -80,7 +80,7 @@ func (w *heldWriter) release(r *http.Request) {
 	header.Set("ETag", tag)
 	// Whoever keeps it asks before showing it again, as who they are then.
 	header.Set("Cache-Control", "private, no-cache")
-	header.Add("Vary", "Authorization")
+	header.Add("Vary", "Authorization, Cookie")
 	if matches(r.Header.Values("If-None-Match"), tag) {
 		header.Del("Content-Type")
 		w.ResponseWriter.WriteHeader(http.StatusNotModified)

@@ -39,7 +39,7 @@ func (s *service) forReaders(verb auth.Verb, op huma.Operation) huma.Operation {
 
 // forReadersOf makes an operation one that readers with a right to a resource may use.
 func (s *service) forReadersOf(resource auth.Resource, verb auth.Verb, op huma.Operation) huma.Operation {
-	op.Security = []map[string][]string{{readerToken: {}}, {readerPassword: {}}}
+	op.Security = []map[string][]string{{readerToken: {}}, {readerPassword: {}}, {readerSession: {}}}
 	op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity,
 		http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable)
 	slices.Sort(op.Errors)
@@ -50,7 +50,11 @@ func (s *service) forReadersOf(resource auth.Resource, verb auth.Verb, op huma.O
 			s.write(ctx, s.problem(ctx.Context(), "finding out who asks", err))
 			return
 		}
-		note(ctx.Context()).who = reader.Name
+		noted := note(ctx.Context())
+		noted.who, noted.way = reader.Name, string(reader.Way)
+		if reader.Renewed != nil {
+			ctx.AppendHeader("Set-Cookie", reader.Renewed.String())
+		}
 		next(huma.WithValue(huma.WithValue(ctx, scopeKey, reader.Scope), requestKey, request))
 	}, s.strictQuery)
 	return op
@@ -69,7 +73,8 @@ func (s *service) forAgents(op huma.Operation) huma.Operation {
 			s.write(ctx, s.problem(ctx.Context(), "finding out who sends", err))
 			return
 		}
-		note(ctx.Context()).who = "agent of " + cluster
+		noted := note(ctx.Context())
+		noted.who, noted.way = "agent of "+cluster, string(auth.ByToken)
 		next(huma.WithValue(ctx, clusterKey, cluster))
 	}, s.strictQuery)
 	return op

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -74,8 +75,14 @@ type Options struct {
 	// AgentTokens is a file of tokens of agents in other clusters; empty for none. See the documentation of the hub.
 	AgentTokens string
 	// Users is a file of names and passwords; empty for none.
-	Users  string
-	Logger *slog.Logger
+	Users string
+	// SessionKeys is a file of keys that sessions of browsers are sealed with; without one sessions end with the process.
+	SessionKeys string
+	// SessionMaxAge is how long a session lasts at most; 0 is DefaultSessionMaxAge.
+	SessionMaxAge time.Duration
+	// External is where browsers find the hub; nil when that is where it listens.
+	External *url.URL
+	Logger   *slog.Logger
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -89,12 +96,19 @@ type Auth struct {
 	rights     *rights
 	registered *watched[*registrations]
 	users      *users
+	sessions   *sessions
+	external   *url.URL
+	logger     *slog.Logger
 }
 
 // Reader is somebody who may see something.
 type Reader struct {
-	Name  string
+	Name string
+	// Way is how they said who they are.
+	Way   Way
 	Scope store.Scope
+	// Renewed is the cookie of their session as it should be from now on; nil when it should stay as it is.
+	Renewed *http.Cookie
 }
 
 // New reads the files. An error says what is wrong with the options or with a file.
@@ -117,7 +131,10 @@ func New(o Options) (*Auth, error) {
 	if len(o.Agents) == 0 {
 		o.Agents = []string{DefaultAgent}
 	}
-	a := &Auth{cluster: o.Cluster, audience: o.Audience, tokens: newTokens(o.Client, o.Now), rights: newRights(o.Client, o.Cluster, o.Now)}
+	a := &Auth{
+		cluster: o.Cluster, audience: o.Audience, tokens: newTokens(o.Client, o.Now), rights: newRights(o.Client, o.Cluster, o.Now), external: o.External,
+		logger: o.Logger,
+	}
 	for _, agent := range o.Agents {
 		namespace, name, ok := strings.Cut(agent, ":")
 		if !ok || namespace == "" || name == "" || strings.Contains(name, ":") {
@@ -141,11 +158,23 @@ func New(o Options) (*Auth, error) {
 			return nil, err
 		}
 	}
+	var err error
+	if a.sessions, err = newSessions(&o); err != nil {
+		return nil, err
+	}
 	return a, nil
 }
 
 // HasPasswords tells whether there is a file of users, so that a browser may be asked for a name and a password.
 func (a *Auth) HasPasswords() bool { return a.users != nil }
+
+// External is the origin at which browsers find the hub, such as https://hub.example.com; empty when that is where it listens.
+func (a *Auth) External() string {
+	if a.external == nil {
+		return ""
+	}
+	return a.external.Scheme + "://" + a.external.Host
+}
 
 // Agent is the cluster that the sender of results speaks for. An error is a *Refusal, or the context's.
 func (a *Auth) Agent(r *http.Request) (cluster string, err error) {
@@ -177,7 +206,7 @@ func (a *Auth) Reader(r *http.Request, verb Verb, resource Resource) (Reader, er
 	if err != nil {
 		return Reader{}, err
 	}
-	scope, err := a.rights.scope(r.Context(), who, right{verb, resource})
+	scope, err := a.rights.scope(r.Context(), who.user, right{verb, resource})
 	if err != nil {
 		return Reader{}, err
 	}
@@ -190,39 +219,45 @@ func (a *Auth) Reader(r *http.Request, verb Verb, resource Resource) (Reader, er
 			"%s may not %s %s (group %s) %s: ask for a %s with apiGroups [%q], resources [%q] and verbs [\"get\", \"list\"]",
 			who.Username, verb, resource, Group, where, role, Group, resource)}
 	}
-	return Reader{Name: who.Username, Scope: scope}, nil
+	return Reader{Name: who.Username, Way: who.Way, Scope: scope, Renewed: a.Renewed(r, &who)}, nil
 }
 
-// who asks, of those who may read.
-func (a *Auth) who(r *http.Request) (user, error) {
+// who asks, of those who may read. What a request says with the Authorization header is what counts, whatever session its browser has.
+func (a *Auth) who(r *http.Request) (Identity, error) {
 	if name, password, ok := r.BasicAuth(); ok {
-		if a.users == nil {
-			return user{}, unauthenticated("the hub knows no passwords: send a token as Authorization: Bearer")
-		}
-		if !private(r) {
-			return user{}, unauthenticated("a password is taken over TLS only, or from the hub's own machine")
-		}
-		return a.users.check(r.Context(), name, password)
+		found, err := a.password(r, name, password)
+		return Identity{user: found, Way: ByPassword}, err
 	}
 	token, err := bearer(r)
 	if err != nil {
-		return user{}, err
+		return Identity{}, err
 	}
 	if token == "" {
-		return user{}, unauthenticated("say who you are: send a token of cluster " + a.cluster + " as Authorization: Bearer, such as kubectl create token prints")
+		return a.signedIn(r)
 	}
 	// It must not reach the API server, whose log is for others.
 	if cluster, ok := a.registration(token); ok {
-		return user{}, &Refusal{Reason: Forbidden, Detail: "this is the token of the agent of cluster " + cluster + ", which sends results and reads nothing"}
+		return Identity{}, &Refusal{Reason: Forbidden, Detail: "this is the token of the agent of cluster " + cluster + ", which sends results and reads nothing"}
 	}
 	found, ok, err := a.tokens.review(r.Context(), token, "")
 	if err != nil {
-		return user{}, err
+		return Identity{}, err
 	}
 	if !ok {
-		return user{}, unauthenticated("the token is not a valid one of cluster " + a.cluster + " for its API server: it may have expired, or be for another audience")
+		return Identity{}, unauthenticated("the token is not a valid one of cluster " + a.cluster + " for its API server: it may have expired, or be for another audience")
 	}
-	return found, nil
+	return Identity{user: found, Way: ByToken}, nil
+}
+
+// password is the user of a name and a password, when nobody could listen to them on the way.
+func (a *Auth) password(r *http.Request, name, password string) (user, error) {
+	if a.users == nil {
+		return user{}, unauthenticated("the hub knows no passwords: send a token as Authorization: Bearer")
+	}
+	if !private(r) {
+		return user{}, unauthenticated("a password is taken over TLS only, or from the hub's own machine")
+	}
+	return a.users.check(r.Context(), name, password)
 }
 
 func (a *Auth) registration(token string) (cluster string, ok bool) {

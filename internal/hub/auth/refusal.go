@@ -1,6 +1,9 @@
 package auth
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Reason is why somebody is refused.
 type Reason int
@@ -13,6 +16,8 @@ const (
 	Forbidden
 	// Unavailable: who decides could not be asked.
 	Unavailable
+	// Throttled: it was tried too often.
+	Throttled
 )
 
 // Refusal is the error when somebody is not let in.
@@ -22,6 +27,8 @@ type Refusal struct {
 	Detail string
 	// Cause is for the hub's log; may be nil.
 	Cause error
+	// Wait is how long, of one that is Throttled.
+	Wait time.Duration
 }
 
 // Error has the cause in it: it is for the log.
