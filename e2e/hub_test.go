@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -295,6 +296,72 @@ func testHubLive(t *testing.T, h *hubProcess, policy, platform, tenant string) {
 	}
 }
 
+// testHubRecords asks for what the agent tells beside results: the policy in the versions that it had, and the audit.
+func testHubRecords(t *testing.T, h *hubProcess, policy, platform, tenant string) {
+	type versions struct {
+		Items []struct {
+			Kind, ID string
+			From     time.Time
+			To       *time.Time
+		}
+	}
+	path := "/v1/policy-versions?kind=Policy&name=" + policy
+	var before, after versions
+	eventually(t, "the policy is told", func() error {
+		if code, err := h.get(t, platform, path, &before); err != nil || code != http.StatusOK || len(before.Items) != 1 {
+			return fmt.Errorf("%d, %w, %+v", code, err, before)
+		}
+		return nil
+	})
+	// Who applied it first removes it.
+	kubectl(t, policyOf(policy, "!has(object.data) || !('is' in object.data) || object.data.is != 'bad'", "targets: {kinds: [ConfigMap], namespaces: [hubbed-red, hubbed-blue]}", "tags: [second]"), "apply", "--server-side", "-f", "-")
+	eventually(t, "its change is told", func() error {
+		after = versions{}
+		if code, err := h.get(t, platform, path, &after); err != nil || code != http.StatusOK || len(after.Items) != 2 || after.Items[1].To == nil {
+			return fmt.Errorf("%d, %w, %+v", code, err, after)
+		}
+		return nil
+	})
+	for at, want := range map[string]int{"": 1, "?at=" + before.Items[0].From.Format(time.RFC3339Nano): 0} {
+		eventually(t, "the policy "+at, func() error { // what is now is read again after some seconds
+			var got struct {
+				Policy struct {
+					ID   string
+					Tags []string
+				}
+			}
+			if code, err := h.get(t, platform, "/v1/policies/"+policy+at, &got); err != nil || code != http.StatusOK || got.Policy.ID != policy || len(got.Policy.Tags) != want {
+				return fmt.Errorf("%d, %w, %+v", code, err, got)
+			}
+			return nil
+		})
+	}
+	var audits struct {
+		Items []struct {
+			ID, ClusterName, Trigger string
+			End                      *time.Time
+		}
+	}
+	eventually(t, "the end of the audit is told", func() error {
+		if code, err := h.get(t, tenant, "/v1/audits", &audits); err != nil || code != http.StatusOK || len(audits.Items) == 0 || audits.Items[0].End == nil || audits.Items[0].ClusterName != "home" {
+			return fmt.Errorf("%d, %w, %+v", code, err, audits)
+		}
+		return nil
+	})
+	var one struct {
+		Kinds []struct {
+			Resource string
+			Objects  int
+		}
+	}
+	if code, err := h.get(t, platform, "/v1/audits/home/"+audits.Items[0].ID, &one); err != nil || code != http.StatusOK || len(one.Kinds) == 0 || one.Kinds[0].Objects == 0 {
+		t.Errorf("%d, %v, %+v", code, err, one)
+	}
+	if code, err := h.get(t, tenant, "/v1/audits/home/"+audits.Items[0].ID, nil); err != nil || code != http.StatusForbidden {
+		t.Errorf("%d, %v", code, err)
+	}
+}
+
 func TestTheHubKeepsWhatAgentsFindAndTellsItToWhoMaySee(t *testing.T) {
 	uninstallAfterwards(t)
 	applied(t, hubRights)
@@ -338,6 +405,7 @@ func TestTheHubKeepsWhatAgentsFindAndTellsItToWhoMaySee(t *testing.T) {
 	})
 
 	t.Run("what the cluster holds is shown to who may see it", func(t *testing.T) { testHubLive(t, h, policy, platform, tenant) })
+	t.Run("what the cluster is judged by is kept, and its audits", func(t *testing.T) { testHubRecords(t, h, policy, platform, tenant) })
 
 	// The hub is killed while agents send, and away while more is found.
 	for i := range 20 {

@@ -103,6 +103,7 @@ type agent struct {
 	metrics      *instruments
 	results      *results
 	auditing     *auditing
+	teller       *teller
 	// rules are the uid and generation of each policy in force, by id; of the book's goroutine.
 	rules    map[string]string
 	draining atomic.Bool
@@ -164,9 +165,12 @@ func newAgent(o Options, config *agentconfig.Config) (*agent, error) {
 		return nil, err
 	}
 	a.book = newBook(a.cluster.GetClient(), a.compileOptions, workloads, a.logger)
+	if a.teller, err = newTeller(config, a.sinkBuilder(config), a.book.list); err != nil {
+		return nil, err
+	}
 	a.brake = &brake{logger: a.logger}
 	a.statuses = &statusWriter{reader: a.cluster.GetClient(), client: a.cluster.GetClient(), book: a.book, facts: a.facts, wanted: newSignal(), logger: a.logger}
-	a.book.touched = []signal{a.statuses.wanted}
+	a.book.touched = []signal{a.statuses.wanted, a.teller.wanted}
 	a.book.listeners = []func(*edition){a.published}
 	a.brake.changed = append(a.brake.changed, a.braked)
 	return a, nil

@@ -61,7 +61,7 @@ func (a *agent) auditOptions(ctx context.Context) (audit.Options, error) {
 	c := a.config.Load()
 	o := audit.Options{
 		Discovery: a.discovery, OwnNamespace: c.Namespace, Owner: a.owner(ctx), Namespace: a.namespaces.get, Logger: a.logger.With("part", "audit"),
-		AccountID: c.AccountID, ClusterID: c.ClusterID, Record: a.audited,
+		AccountID: c.AccountID, ClusterID: c.ClusterID, Record: a.audited, Told: a.teller.audited,
 		Policies: func() (engine.Sources, *engine.Snapshot) {
 			sources, snapshot, _ := a.book.sourcesInForce()
 			return sources, snapshot

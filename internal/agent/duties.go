@@ -41,6 +41,7 @@ func (a *agent) lead(ctx context.Context) {
 	if a.config.Load().Audit.Enabled {
 		all.Go(func() { a.audit(ctx) })
 	}
+	all.Go(func() { a.teller.run(ctx) })
 	all.Wait()
 }
 

@@ -294,8 +294,12 @@ func (r *results) of(found []policy.Result, meta sink.Meta) []sink.Result {
 	return all
 }
 
+func (a *agent) sinkBuilder(c *agentconfig.Config) sinkBuilder {
+	return sinkBuilder{kubernetes: a.cluster.GetConfig(), instance: a.identity, version: a.options.Version, folder: c.ResultsDir, logger: a.logger}
+}
+
 func (a *agent) newResults(c *agentconfig.Config) (*results, error) {
-	sinks, err := newSinks(c, sinkBuilder{kubernetes: a.cluster.GetConfig(), instance: a.identity, version: a.options.Version, folder: c.ResultsDir, logger: a.logger})
+	sinks, err := newSinks(c, a.sinkBuilder(c))
 	if err != nil {
 		return nil, err
 	}

@@ -194,14 +194,22 @@ func (b sinkBuilder) webhook(s *agentconfig.WebhookSink) (*webhook.Sink, error) 
 }
 
 func (b sinkBuilder) hub(s *agentconfig.HubSink) (*webhook.Sink, error) {
+	o, err := b.hubOptions(s)
+	if err != nil {
+		return nil, err
+	}
+	return hub.New(o)
+}
+
+func (b sinkBuilder) hubOptions(s *agentconfig.HubSink) (hub.Options, error) {
 	o := hub.Options{URL: s.URL, TokenFile: s.TokenFile, UserAgent: b.userAgent()}
 	if s.CAFile != "" {
 		var err error
 		if o.Client, err = clientTrusting(s.CAFile); err != nil {
-			return nil, err
+			return o, err
 		}
 	}
-	return hub.New(o)
+	return o, nil
 }
 
 // secretsIn reads the secrets of a file, one a line, when they are needed: a Secret may be changed at any time.

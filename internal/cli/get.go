@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -53,8 +54,9 @@ func newGet(env *Env) *cobra.Command {
 		Use:     "get",
 		GroupID: groupCluster,
 		Short:   "Ask the hub what is known of one cluster or many",
-		Long: `Get asks the hub: what violates policies, in one cluster or many, and which policies, sets, configs, exceptions, workspaces and
-standards there are in the hub's own cluster. What you may see is what the hub's cluster lets you.`,
+		Long: `Get asks the hub: what violates policies, in one cluster or many, which policies, sets, configs, exceptions and standards they are
+judged by, now or at a time that was, which full audits there were, and which workspaces the hub's own cluster has. What you may see is what the
+hub's cluster lets you.`,
 		Example: `  assay get violations --hub https://hub.example.com
   ASSAY_HUB=https://hub.example.com assay get policies --severity high -o wide`,
 		Args: cobra.ArbitraryArgs,
@@ -66,7 +68,7 @@ standards there are in the hub's own cluster. What you may see is what the hub's
 		},
 	}
 	command.AddCommand(newGetViolations(env))
-	for _, kind := range hubKinds() {
+	for _, kind := range slices.Concat(hubKinds(), hubRecords()) {
 		command.AddCommand(newGetObjects(env, kind))
 	}
 	return command

@@ -27,6 +27,8 @@ type hubKind struct {
 	filters     []hubFilter
 	// path of the list, and the key that it is under in the answer.
 	path, key string
+	// many says that the list is of many clusters at once.
+	many bool
 	// columns of a table; wide ones come last.
 	columns, wide []string
 	// show are the cells of one object, those of the wide columns included, and the name of it.
@@ -35,6 +37,40 @@ type hubKind struct {
 
 // hubFilter is a filter of a list that is a flag.
 type hubFilter struct{ name, usage string }
+
+// asOf are the filters of what a cluster is judged by.
+func asOf() []hubFilter {
+	return []hubFilter{{"cluster", "those of this `cluster` (default: the hub's own)"}, {"at", "as it was at this `time`: 2026-11-01, 2026-11-01T09:00:00Z, or 24h for a day ago"}}
+}
+
+// parameter is what the hub calls a filter, with the value as it wants it.
+func (f hubFilter) parameter(kind *hubKind, value string, now time.Time) (name, wanted string, err error) {
+	switch {
+	case f.name == "cluster" && !kind.many:
+		return "clusterName", value, nil
+	case f.name == "at" || f.name == "since" || f.name == "until":
+		at, err := momentOf(value, now)
+		if err != nil {
+			return "", "", usageErrorf("--%s %q: give a time such as 2026-11-01 or 2026-11-01T09:00:00Z, or how long ago it was, such as 24h", f.name, value)
+		}
+		return f.name, at.UTC().Format(time.RFC3339), nil
+	}
+	return f.name, value, nil
+}
+
+// momentOf is a day, a time, or how long ago it was.
+func momentOf(text string, now time.Time) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, nil
+		}
+	}
+	ago, err := time.ParseDuration(text)
+	if err != nil || ago < 0 {
+		return time.Time{}, fmt.Errorf("%q is no time", text)
+	}
+	return now.Add(-ago), nil
+}
 
 // shown reads an object and makes its cells.
 func shown[T any](cells func(*T) (string, []string)) func(json.RawMessage) (string, []string, error) {
@@ -52,14 +88,14 @@ func shown[T any](cells func(*T) (string, []string)) func(json.RawMessage) (stri
 func hubKinds() []hubKind {
 	return []hubKind{
 		{
-			name: "policies", aliases: []string{"policy"}, short: "List the policies of the hub's cluster", path: "/v1/policies", key: "policies",
-			example: "  assay get policies --standard weave.standards.soc2\n  assay get policies --mode admission -o wide",
-			filters: []hubFilter{
+			name: "policies", aliases: []string{"policy"}, short: "List the policies of a cluster", path: "/v1/policies", key: "policies",
+			example: "  assay get policies --standard weave.standards.soc2\n  assay get policies --mode admission -o wide\n\n  # As they were at a time, in another cluster\n  assay get policies --cluster edge-1 --at 2026-11-01",
+			filters: append([]hubFilter{
 				{"severity", "only those of this `severity`: low, medium, high; repeatable, as are all filters"}, {"category", "only those of this `category`"},
 				{"standard", "only those for the standard with this `id`"}, {"tag", "only those with this `tag`"},
 				{"kind", "only those about objects of this `kind`"}, {"mode", "only those that act in this `mode`: audit, admission, tf-admission"},
 				{"workspace", "only those of this `tenant`"},
-			},
+			}, asOf()...),
 			columns: []string{"ID", "SEVERITY", "CATEGORY", "ENFORCED", "MODES", "READY", "AGE"}, wide: []string{"LANGUAGE", "KINDS", "NAME", "MESSAGE"},
 			show: shown(func(p *api.PolicyObject) (string, []string) {
 				trouble := ""
@@ -73,16 +109,18 @@ func hubKinds() []hubKind {
 			}),
 		},
 		{
-			name: "policysets", aliases: []string{"policyset", "policy-sets"}, short: "List the policy sets of the hub's cluster", path: "/v1/policy-sets", key: "policySets",
+			name: "policysets", aliases: []string{"policyset", "policy-sets"}, short: "List the policy sets of a cluster", path: "/v1/policy-sets", key: "policySets",
 			example: "  assay get policysets",
+			filters: asOf(),
 			columns: []string{"NAME", "MODE", "POLICIES", "READY", "AGE"}, wide: []string{"MESSAGE"},
 			show: shown(func(s *api.PolicySet) (string, []string) {
 				return s.Name, []string{s.Name, cmp.Or(s.Mode, "-"), strconv.Itoa(s.Policies), s.State.Ready, aged(s.CreatedAt), s.State.Message}
 			}),
 		},
 		{
-			name: "policyconfigs", aliases: []string{"policyconfig", "policy-configs"}, short: "List the policy configs of the hub's cluster", path: "/v1/policy-configs", key: "policyConfigs",
+			name: "policyconfigs", aliases: []string{"policyconfig", "policy-configs"}, short: "List the policy configs of a cluster", path: "/v1/policy-configs", key: "policyConfigs",
 			example: "  assay get policyconfigs -o wide",
+			filters: asOf(),
 			columns: []string{"NAME", "MATCH", "POLICIES", "STATUS", "AGE"}, wide: []string{"MESSAGE"},
 			show: shown(func(c *api.PolicyConfigItem) (string, []string) {
 				made, err := time.Parse(time.RFC3339, c.Age)
@@ -93,8 +131,9 @@ func hubKinds() []hubKind {
 			}),
 		},
 		{
-			name: "exceptions", aliases: []string{"exception", "policyexceptions"}, short: "List the policy exceptions of the hub's cluster", path: "/v1/exceptions", key: "exceptions",
+			name: "exceptions", aliases: []string{"exception", "policyexceptions"}, short: "List the policy exceptions of a cluster", path: "/v1/exceptions", key: "exceptions",
 			example: "  assay get exceptions",
+			filters: asOf(),
 			columns: []string{"NAME", "POLICIES", "EXPIRES", "AGE", "REASON"},
 			show: shown(func(x *api.Exception) (string, []string) {
 				expires := "never"
@@ -120,8 +159,9 @@ func hubKinds() []hubKind {
 			}),
 		},
 		{
-			name: "standards", aliases: []string{"standard"}, short: "List standards, and what the policies of the hub's cluster do for them", path: "/v1/standards", key: "standards",
+			name: "standards", aliases: []string{"standard"}, short: "List standards, and what the policies of a cluster do for them", path: "/v1/standards", key: "standards",
 			example: "  assay get standards",
+			filters: asOf(),
 			columns: []string{"ID", "CONTROLS", "POLICIES", "IN FORCE", "OPEN"},
 			show: shown(func(s *api.StandardCoverage) (string, []string) {
 				open := "-"
@@ -129,6 +169,40 @@ func hubKinds() []hubKind {
 					open = strconv.Itoa(*s.Open)
 				}
 				return s.ID, []string{s.ID, strconv.Itoa(len(s.Controls)), strconv.Itoa(len(s.Policies)), strconv.Itoa(s.InForce), open}
+			}),
+		},
+	}
+}
+
+// hubRecords are the lists of what was.
+func hubRecords() []hubKind {
+	cluster := hubFilter{"cluster", "only those of this `cluster`; repeatable"}
+	ended := func(t *time.Time) string {
+		if t == nil {
+			return "-"
+		}
+		return aged(*t)
+	}
+	return []hubKind{
+		{
+			name: "audits", aliases: []string{"audit"}, short: "List the last full audits of clusters", path: "/v1/audits", key: "items", many: true,
+			example: "  assay get audits --cluster edge-1",
+			filters: []hubFilter{cluster},
+			columns: []string{"CLUSTER", "ID", "TRIGGER", "STARTED", "ENDED", "FAILURES"}, wide: []string{"REQUEST"},
+			show: shown(func(a *api.Audit) (string, []string) {
+				return a.ClusterName + "/" + a.ID, []string{a.ClusterName, a.ID, a.Trigger, aged(a.Start), ended(a.End), strconv.Itoa(a.Failures), cmp.Or(a.Request, "-")}
+			}),
+		},
+		{
+			name: "policyversions", aliases: []string{"policyversion", "policy-versions"}, short: "List what clusters were judged by, and when", path: "/v1/policy-versions", key: "items", many: true,
+			example: "  # What changed in the last week\n  assay get policyversions --since 168h\n\n  # A policy, in all its versions\n  assay get policyversions --kind Policy --name shop.replicas",
+			filters: []hubFilter{
+				cluster, {"kind", "only those of this `kind`: Policy, PolicySet, PolicyConfig, PolicyException; repeatable"}, {"name", "only those of this `name`; repeatable"},
+				{"since", "only those that a cluster had at this `time` or later"}, {"until", "only those that a cluster had before this `time`"},
+			},
+			columns: []string{"CLUSTER", "KIND", "NAME", "BEGAN", "ENDED"}, wide: []string{"ID"},
+			show: shown(func(v *api.PolicyVersion) (string, []string) {
+				return v.ID, []string{v.ClusterName, v.Kind, v.Name, aged(v.From), ended(v.To), v.ID}
 			}),
 		},
 	}
@@ -172,9 +246,13 @@ func newGetObjects(env *Env, kind hubKind) *cobra.Command {
 				return err
 			}
 			query := url.Values{}
-			for name, values := range filters {
-				for _, value := range *values {
-					query.Add(name, value)
+			for _, filter := range kind.filters {
+				for _, value := range *filters[filter.name] {
+					name, wanted, err := filter.parameter(&kind, value, time.Now())
+					if err != nil {
+						return err
+					}
+					query.Add(name, wanted)
 				}
 			}
 			all, err := client.objects(command.Context(), env, kind, query)
@@ -217,7 +295,7 @@ func (c *hubClient) objects(ctx context.Context, env *Env, kind hubKind, query u
 		var items []json.RawMessage
 		var next string
 		var faults []api.ListError
-		for key, into := range map[string]any{kind.key: &items, "nextPageToken": &next, "errors": &faults} {
+		for key, into := range map[string]any{kind.key: &items, "nextPageToken": &next, "next": &next, "errors": &faults} {
 			if content, ok := answer[key]; ok {
 				if err := json.Unmarshal(content, into); err != nil {
 					return nil, fmt.Errorf("read the hub's answer: %s: %w", key, err)

@@ -152,6 +152,9 @@ func (a *Auditor) load(ctx context.Context) bool {
 			continue
 		}
 		a.inherited, a.last, a.running = kinds, last, running
+		if last != nil {
+			a.o.Told(last.clone())
+		}
 		n := 0
 		for _, s := range kinds {
 			for _, o := range s.memory.open {

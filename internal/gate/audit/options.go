@@ -37,6 +37,8 @@ type Options struct {
 	ExemptNamespaces func() []string
 	// Record is given results. When it fails they are found again later.
 	Record func(ctx context.Context, results []sink.Result) error
+	// Told is told of full passes as they begin and when they have ended, and at first of the last one; it must not wait. May be nil.
+	Told func(pass *Pass)
 	// Meta is what results say of where they come from: account and cluster.
 	AccountID, ClusterID string
 	// Revision is the source revision of the Flux object that applies an object; may be nil.
@@ -61,6 +63,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.ExemptNamespaces == nil {
 		o.ExemptNamespaces = func() []string { return nil }
+	}
+	if o.Told == nil {
+		o.Told = func(*Pass) {}
 	}
 	if o.WriteCompliance == nil {
 		o.WriteCompliance = func() bool { return false }

@@ -46,6 +46,7 @@ func (a *Auditor) schedule(now time.Time) (began bool) {
 		Kinds: map[string]KindCount{}, Policies: map[string]PolicyCount{},
 	}
 	a.store.record.Store(true)
+	a.o.Told(a.running.clone())
 	a.o.Logger.Info("a full audit begins", "pass", a.running.ID, "trigger", trigger)
 	return true
 }
@@ -68,6 +69,7 @@ func (a *Auditor) end(now time.Time) {
 	p := a.running
 	p.End = now.UTC()
 	a.last, a.running = p, nil
+	a.o.Told(p.clone())
 	a.store.record.Store(true)
 	objects, judged, open := 0, 0, 0
 	for _, c := range p.Kinds {

@@ -32,10 +32,9 @@ type Options struct {
 
 // New checks the options. It does not speak to the hub.
 func New(o Options) (*webhook.Sink, error) {
-	// One goroutine, and small windows: results are small, and the agent's memory is not its own.
-	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
+	encoder, err := newEncoder()
 	if err != nil {
-		return nil, fmt.Errorf("setting up compression: %w", err)
+		return nil, err
 	}
 	return webhook.New(webhook.Options{
 		URL: strings.TrimSuffix(o.URL, "/") + "/v1/intake", Name: "the hub", Client: o.Client, UserAgent: o.UserAgent,
@@ -45,6 +44,15 @@ func New(o Options) (*webhook.Sink, error) {
 			return encoder.EncodeAll(body, nil), http.Header{"Content-Encoding": {"zstd"}}, nil
 		},
 	})
+}
+
+func newEncoder() (*zstd.Encoder, error) {
+	// One goroutine, and small windows: results are small, and the agent's memory is not its own.
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
+	if err != nil {
+		return nil, fmt.Errorf("setting up compression: %w", err)
+	}
+	return encoder, nil
 }
 
 func token(path string) (http.Header, error) {
