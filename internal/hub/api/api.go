@@ -15,6 +15,7 @@ import (
 	"github.com/assay-gitops/assay/internal/hub/auth"
 	"github.com/assay-gitops/assay/internal/hub/changes"
 	"github.com/assay-gitops/assay/internal/hub/live"
+	"github.com/assay-gitops/assay/internal/hub/quick"
 	"github.com/assay-gitops/assay/internal/hub/store"
 )
 
@@ -58,7 +59,9 @@ type service struct {
 	api     huma.API
 	// intakes and exports are turns: each takes memory, or a long time.
 	intakes, exports, impacts chan struct{}
-	impact                    Impacts
+	// policies are those that agents sent before.
+	policies quick.Policies
+	impact   Impacts
 	// changes is the store, as those follow it who have one of the streams.
 	changes *changes.Store
 	streams streams

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/assay-gitops/assay/internal/hub/quick"
 	"github.com/assay-gitops/assay/internal/journal"
 	"github.com/assay-gitops/assay/internal/sink"
 	"github.com/assay-gitops/assay/internal/weave"
@@ -69,9 +71,26 @@ func (f *fault) says() string { return words.OneLine(f.cause.Error(), maxFault) 
 // Unwrap is the cause.
 func (f *fault) Unwrap() error { return f.cause }
 
-// decodeBatch reads a batch, one result after the other. An error is a *fault, or that of the reader.
-func decodeBatch(r io.Reader, now time.Time) (*batch, error) {
-	decoder := json.NewDecoder(r)
+// decodeBatch reads a batch. Results may share policies and manifests that are the same. An error is a *fault.
+func decodeBatch(text string, known *quick.Policies, now time.Time) (*batch, error) {
+	read, usual := known.Read(text, MaxResults, func(text string) (*sink.Result, int, bool) {
+		decoder := json.NewDecoder(strings.NewReader(text))
+		var raw json.RawMessage
+		if err := decoder.Decode(&raw); err != nil {
+			return nil, 0, false
+		}
+		result, err := decodeResult(raw)
+		return result, int(decoder.InputOffset()), err == nil
+	})
+	if usual && !slices.ContainsFunc(read.Results, func(r *sink.Result) bool { return check(r, now) != nil }) {
+		return &batch{read.Cluster, read.Results}, nil
+	}
+	return decodeStrictly(text, now)
+}
+
+// decodeStrictly takes what is right in any form, and says what is wrong with the rest.
+func decodeStrictly(text string, now time.Time) (*batch, error) {
+	decoder := json.NewDecoder(strings.NewReader(text))
 	if err := expect(decoder, '{'); err != nil {
 		return nil, err
 	}
@@ -144,7 +163,10 @@ func (b *batch) readResults(decoder *json.Decoder, now time.Time) error {
 		if err := decoder.Decode(&raw); err != nil {
 			return broken(index, err)
 		}
-		result, err := decodeResult(raw, now)
+		result, err := decodeResult(raw)
+		if err == nil {
+			err = check(result, now)
+		}
 		if err != nil {
 			var f *fault
 			if errors.As(err, &f) {
@@ -158,8 +180,8 @@ func (b *batch) readResults(decoder *json.Decoder, now time.Time) error {
 	return expect(decoder, ']')
 }
 
-// decodeResult reads one result as the journal does, so that numbers are exact, and looks at what a store relies on.
-func decodeResult(raw json.RawMessage, now time.Time) (*sink.Result, error) {
+// decodeResult reads one result as the journal does, so that numbers are exact.
+func decodeResult(raw json.RawMessage) (*sink.Result, error) {
 	// A sink's version is strict as well; what it says tells an old hub from a broken result.
 	var head struct {
 		Version    int `json:"version"`
@@ -177,15 +199,20 @@ func decodeResult(raw json.RawMessage, now time.Time) (*sink.Result, error) {
 		}
 		return nil, err
 	}
+	return result, nil
+}
+
+// check looks at what a store relies on.
+func check(result *sink.Result, now time.Time) error {
 	v := &result.Validation
 	if !slices.Contains([]sink.Gate{sink.Admission, sink.Audit, sink.Terraform}, result.Gate) {
-		return nil, fmt.Errorf("the gate %q is not one of admission, audit and terraform", words.OneLine(string(result.Gate), 100))
+		return fmt.Errorf("the gate %q is not one of admission, audit and terraform", words.OneLine(string(result.Gate), 100))
 	}
 	if !slices.Contains([]sink.Life{"", sink.Opened, sink.Unchanged, sink.Changed, sink.Resolved}, result.Life) {
-		return nil, fmt.Errorf("the life %q is not one of opened, unchanged, changed and resolved", words.OneLine(string(result.Life), 100))
+		return fmt.Errorf("the life %q is not one of opened, unchanged, changed and resolved", words.OneLine(string(result.Life), 100))
 	}
 	if !slices.Contains([]string{weave.StatusViolation, weave.StatusCompliance, weave.StatusExcepted, weave.StatusError}, v.Status) {
-		return nil, fmt.Errorf("the status %q is not one of Violation, Compliance, Excepted and Error", words.OneLine(v.Status, 100))
+		return fmt.Errorf("the status %q is not one of Violation, Compliance, Excepted and Error", words.OneLine(v.Status, 100))
 	}
 	for _, name := range []struct {
 		what, value string
@@ -204,20 +231,20 @@ func decodeResult(raw json.RawMessage, now time.Time) (*sink.Result, error) {
 	} {
 		switch {
 		case name.needed && name.value == "":
-			return nil, fmt.Errorf("%s is empty", name.what)
+			return fmt.Errorf("%s is empty", name.what)
 		case len(name.value) > maxName:
-			return nil, fmt.Errorf("%s is longer than %d bytes", name.what, maxName)
+			return fmt.Errorf("%s is longer than %d bytes", name.what, maxName)
 		}
 	}
 	switch {
 	case v.CreatedAt.IsZero():
-		return nil, errors.New("validation.created_at is missing")
+		return errors.New("validation.created_at is missing")
 	case v.CreatedAt.After(now.Add(maxAhead)):
-		return nil, fmt.Errorf("validation.created_at is %s, more than a day ahead: set the clock of the agent's node", v.CreatedAt.UTC().Format(time.RFC3339))
+		return fmt.Errorf("validation.created_at is %s, more than a day ahead: set the clock of the agent's node", v.CreatedAt.UTC().Format(time.RFC3339))
 	case v.CreatedAt.Year() < 1970:
-		return nil, fmt.Errorf("validation.created_at is %s, before there were clusters", v.CreatedAt.UTC().Format(time.RFC3339))
+		return fmt.Errorf("validation.created_at is %s, before there were clusters", v.CreatedAt.UTC().Format(time.RFC3339))
 	}
-	return result, nil
+	return nil
 }
 
 // named is broken, of a field of the batch.

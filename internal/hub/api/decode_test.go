@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/assay-gitops/assay/internal/hub/quick"
 )
 
 var today = time.Date(2026, 11, 27, 3, 0, 0, 0, time.UTC)
@@ -29,7 +31,7 @@ func batchJSON(results ...string) string {
 }
 
 func TestBatchesAreReadExactly(t *testing.T) {
-	b, err := decodeBatch(strings.NewReader(`{"cluster":"far","results":[`+resultJSON()+`],"version":1}`), today)
+	b, err := decodeBatch(`{"cluster":"far","results":[`+resultJSON()+`],"version":1}`, &quick.Policies{}, today)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +85,7 @@ func TestFaultsOfBatchesSayWhereTheyAre(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := decodeBatch(strings.NewReader(test.body), today)
+			_, err := decodeBatch(test.body, &quick.Policies{}, today)
 			var f *fault
 			if !errors.As(err, &f) {
 				t.Fatalf("got %v", err)
@@ -100,7 +102,7 @@ func TestFaultsOfBatchesSayWhereTheyAre(t *testing.T) {
 
 func TestUnknownFieldsOfResultsAreTaken(t *testing.T) {
 	// An agent that is a little newer than the hub has them.
-	b, err := decodeBatch(strings.NewReader(batchJSON(resultJSON(`{"version":1`, `{"later":{},"version":1`))), today)
+	b, err := decodeBatch(batchJSON(resultJSON(`{"version":1`, `{"later":{},"version":1`)), &quick.Policies{}, today)
 	if err != nil || len(b.results) != 1 {
 		t.Errorf("got %+v, %v", b, err)
 	}
@@ -114,7 +116,7 @@ func FuzzDecodeBatch(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		b, err := decodeBatch(strings.NewReader(body), today)
+		b, err := decodeBatch(body, &quick.Policies{}, today)
 		var broken *fault
 		switch {
 		case err != nil && !errors.As(err, &broken):
@@ -132,7 +134,7 @@ func FuzzDecodeBatch(f *testing.F) {
 		if b.results == nil {
 			return
 		}
-		again, err := decodeBatch(strings.NewReader(string(written)), today)
+		again, err := decodeBatch(string(written), &quick.Policies{}, today)
 		if err != nil || len(again.results) != len(b.results) {
 			t.Fatalf("what was taken is not taken again: %v\n%s", err, written)
 		}
@@ -158,7 +160,7 @@ func BenchmarkDecodeBatch(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := decodeBatch(strings.NewReader(body), today); err != nil {
+		if _, err := decodeBatch(body, &quick.Policies{}, today); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -23,6 +23,8 @@ const (
 	intakePath = "/v1/intake"
 	// MaxBody is how long a request may be, as JSON.
 	MaxBody = 32 << 20
+	// usualBody is about how long a body is at most, usualRatio how much longer it is than compressed. Longer ones are copied while they grow.
+	usualBody, usualRatio = 4 << 20, 8
 	// maxWindow is what zstd may look back, and thereby have in memory: what the levels that encoders offer take at most.
 	maxWindow = 8 << 20
 	// parallelIntakes bounds the memory of requests that are read: what was decoded takes some times as much as the JSON.
@@ -102,8 +104,13 @@ func wrongCluster(cluster string) error {
 func (s *service) readBatch(ctx context.Context, in *intakeInput) (*batch, error) {
 	var read *batch
 	err := s.readBody(ctx, in, func(body *limitedReader) error {
-		var err error
-		if read, err = decodeBatch(body, s.now()); err != nil {
+		var text strings.Builder
+		text.Grow(int(min(max(in.request.ContentLength, 0)*usualRatio, usualBody)))
+		_, err := io.Copy(&text, body)
+		if err == nil {
+			read, err = decodeBatch(text.String(), &s.policies, s.now())
+		}
+		if err != nil {
 			return badBatch(body, err)
 		}
 		return nil
