@@ -151,6 +151,9 @@ func (x *Index) Put(slot uint32, v *Violation) {
 	x.count(r)
 }
 
+// Seen sets when a violation was last seen, in nanoseconds since 1970.
+func (x *Index) Seen(slot uint32, last int64) { x.row(slot).last = last }
+
 // Remove empties slots. What their results count as goes as well.
 func (x *Index) Remove(slots []uint32) {
 	if len(slots) == 0 {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"runtime"
 	"time"
 
@@ -46,32 +47,47 @@ func (c *Codec) Close() {
 
 // Document is a result without its policy: two values of JSON after each other, the result without its manifest and the manifest.
 func (c *Codec) Document(r *sink.Result) ([]byte, error) {
-	text, err := textOf(*r)
+	text, err := (&encoder{}).text(*r)
 	if err != nil {
 		return nil, err
 	}
 	return c.Compress(text), nil
 }
 
-func textOf(r sink.Result) ([]byte, error) {
+// encoder writes documents, one after the other. It remembers the last manifest: results of one object share theirs.
+type encoder struct {
+	of       uintptr
+	manifest []byte
+	keys     jsonWriter
+}
+
+func (e *encoder) text(r sink.Result) ([]byte, error) {
 	manifest := r.Validation.Entity.Manifest
 	r.Validation.Policy, r.Validation.Entity.Manifest = weave.Policy{}, nil
 	text, err := json.Marshal(&r)
 	if err != nil {
 		return nil, err
 	}
-	return appendJSON(text, manifest)
+	if of := reflect.ValueOf(manifest).Pointer(); e.manifest == nil || of != e.of {
+		e.manifest, err = e.keys.append(e.manifest[:0], manifest)
+		if err != nil {
+			e.manifest = nil
+			return nil, err
+		}
+		e.of = of
+	}
+	return append(text, e.manifest...), nil
 }
 
 // said is the text of a document without what differs in each result though it says the same: see Differs.
-func said(r sink.Result) ([]byte, error) {
+func (e *encoder) said(r sink.Result) ([]byte, error) {
 	r.Validation.ID, r.Validation.CreatedAt, r.Pass, r.Life = "", time.Time{}, "", ""
 	if r.App != nil {
 		app := *r.App
 		app.Revision = ""
 		r.App = &app
 	}
-	return textOf(r)
+	return e.text(r)
 }
 
 // Differs is what differs in each result though it says the same.

@@ -56,8 +56,9 @@ func (r *Reader) Items(cluster string, results []*sink.Result) ([]Item, error) {
 	var group errgroup.Group
 	for first := 0; first < len(results); first += part {
 		group.Go(func() (err error) {
+			var e encoder
 			for i := first; i < min(first+part, len(results)) && err == nil; i++ {
-				items[i], err = r.item(cluster, results[i])
+				items[i], err = r.item(&e, cluster, results[i])
 			}
 			return err
 		})
@@ -74,7 +75,7 @@ var (
 	Latest   = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
-func (r *Reader) item(cluster string, result *sink.Result) (Item, error) {
+func (r *Reader) item(e *encoder, cluster string, result *sink.Result) (Item, error) {
 	if result == nil {
 		return Item{}, fmt.Errorf("%w: a result is nil", store.ErrInvalid)
 	}
@@ -99,14 +100,14 @@ func (r *Reader) item(cluster string, result *sink.Result) (Item, error) {
 		it.Asks = true
 		it.Other = key(sink.Audit)
 	}
-	err := r.encode(cluster, &it)
+	err := r.encode(e, cluster, &it)
 	if err != nil {
 		return Item{}, fmt.Errorf("%w: encoding the result %s: %w", store.ErrInvalid, v.ID, err)
 	}
 	return it, nil
 }
 
-func (r *Reader) encode(cluster string, it *Item) (err error) {
+func (r *Reader) encode(e *encoder, cluster string, it *Item) (err error) {
 	if it.Definition, err = r.definitions.of(cluster, &it.Result.Validation.Policy); err != nil {
 		return err
 	}
@@ -114,7 +115,7 @@ func (r *Reader) encode(cluster string, it *Item) (err error) {
 		it.Document, err = r.Codec.Document(it.Result)
 		return err
 	}
-	if it.Said, err = said(*it.Result); err != nil {
+	if it.Said, err = e.said(*it.Result); err != nil {
 		return err
 	}
 	it.Content = contentOf(it.Said, it.Definition)

@@ -23,7 +23,7 @@ type batch struct {
 	statements map[*sql.Stmt]*sql.Stmt
 
 	changed map[store.Key]*change
-	// order is that of changed, so that the database is written in the order in which results came.
+	// order has what changed has, in an order.
 	order    []*change
 	ticks    ticks
 	added    int
@@ -67,15 +67,17 @@ func (b *batch) exec(statement *sql.Stmt, values ...any) (sql.Result, error) {
 }
 
 func (b *batch) addAll(cluster string, items []fold.Item) error {
-	for i := range items {
-		if err := b.add(cluster, &items[i]); err != nil {
+	arrivals, err := b.arrive(cluster, items)
+	if err != nil {
+		return err
+	}
+	for i := range arrivals {
+		if err := b.add(&arrivals[i]); err != nil {
 			return fmt.Errorf("result %s: %w", items[i].ID, err)
 		}
 	}
-	for _, c := range b.order {
-		if err := b.write(c); err != nil {
-			return err
-		}
+	if err := b.writeAll(); err != nil {
+		return err
 	}
 	for day, entries := range b.ticks {
 		if _, err := b.exec(b.w.insertTicks, day, encodeEntries(entries)); err != nil {
@@ -106,33 +108,18 @@ func (b *batch) seen(cluster string, items []fold.Item) error {
 	return err
 }
 
-func (b *batch) add(cluster string, it *fold.Item) error {
-	c, err := b.change(it.Key)
-	if err != nil {
-		return err
-	}
-	if c == nil {
-		if c, err = b.create(cluster, it); err != nil {
+// add does what a result does to its violation, unless it was known.
+func (b *batch) add(a *arrival) error {
+	if a.alone {
+		var err error
+		if a.fresh, err = b.insertAlone(a); err != nil {
 			return err
 		}
 	}
-	r := it.Result
-	id := resultID(it.ID)
-	values := []any{c.now.slot, id, it.At, int64(saysOf(it.Result.Life, it.Reading))}
-	var pass int64
-	for _, text := range []string{it.Reading.Resolution, string(r.Operation), revisionOf(r.App), r.Pass} {
-		if pass, err = b.text(text); err != nil { // the last is the pass
-			return err
-		}
-		values = append(values, pass)
+	if !a.fresh {
+		return nil
 	}
-	inserted, err := b.exec(b.w.insertHistory, values...)
-	if err != nil {
-		return err
-	}
-	if n, err := inserted.RowsAffected(); err != nil || n == 0 {
-		return err // known
-	}
+	it, c, r := a.item, a.change, a.item.Result
 	b.added++
 	policy, err := b.policy(it)
 	if err != nil {
@@ -141,9 +128,9 @@ func (b *batch) add(cluster string, it *fold.Item) error {
 	message := c.now.Message
 	if c.now.Take(it, policy.id, func(id int64) bool { return b.w.byID[id].Stub }) {
 		c.newest, c.policy = it, policy.id
-		c.now.content, c.now.pass, c.now.life = it.Content, pass, slices.Index(fold.Lives, r.Life)
+		c.now.content, c.now.pass, c.now.life = it.Content, a.pass(), slices.Index(fold.Lives, r.Life)
 	}
-	if err := b.keepMessages(c, id, message, r.Validation.Message); err != nil {
+	if err := b.keepMessages(c, a.id(), message, r.Validation.Message); err != nil {
 		return err
 	}
 	b.ticks.add(c.now.slot, it.At, it.Reading.Day)
@@ -236,29 +223,6 @@ func (b *batch) reserve() (uint32, error) {
 	return slot, err
 }
 
-func (b *batch) write(c *change) error {
-	now := &c.now
-	if it := c.newest; it != nil && now.content != c.before.content {
-		if it.Document == nil {
-			it.Document = b.s.read.Codec.Compress(it.Said)
-		}
-		if _, err := b.exec(b.w.putDocument, now.slot, c.policy, it.Document); err != nil {
-			return err
-		}
-	}
-	before := c.before
-	before.Last, before.Newest, before.Revision, before.pass, before.life = now.Last, now.Newest, now.Revision, now.pass, now.life
-	switch {
-	case c.now == c.before:
-		return nil
-	case c.now == before:
-		_, err := b.exec(b.w.updateSeen, now.Last, now.Newest, now.Revision, now.pass, now.life, now.slot)
-		return err
-	}
-	_, err := b.exec(b.w.insertViolation, now.values()...)
-	return err
-}
-
 func revisionOf(app *sink.App) string {
 	if app == nil {
 		return ""
@@ -328,7 +292,10 @@ func (b *batch) commit() error {
 	}
 	b.done = true
 	for _, c := range b.order {
-		if c.isNew || c.now != c.before {
+		switch c.what() {
+		case seen:
+			b.s.index.Seen(c.now.slot, c.now.Last)
+		case changed:
 			b.s.index.Put(c.now.slot, c.now.indexed(b.w.byID[c.now.Policy]))
 		}
 	}

@@ -74,6 +74,10 @@ func each(ctx context.Context, db *sql.DB, query string, do func(*sql.Rows) erro
 	if err != nil {
 		return err
 	}
+	return eachOf(rows, do)
+}
+
+func eachOf(rows *sql.Rows, do func(*sql.Rows) error) error {
 	for rows.Next() {
 		if err := do(rows); err != nil {
 			return errors.Join(err, rows.Close())

@@ -19,9 +19,11 @@ type writer struct {
 	closed chan struct{}
 
 	// The statements of a batch, prepared once.
-	selectViolation, insertViolation, updateSeen, putDocument *sql.Stmt
-	insertHistory, moveMessages, setMessage                   *sql.Stmt
-	selectText, insertText, insertPolicy, insertTicks         *sql.Stmt
+	selectViolation, insertViolation, putDocument     *sql.Stmt
+	insertHistory, moveMessages, setMessage           *sql.Stmt
+	selectText, insertText, insertPolicy, insertTicks *sql.Stmt
+
+	insertHistories, updateSeen several
 
 	// texts are ids of some texts, policies all policies by their hashes.
 	texts map[string]int64
@@ -52,7 +54,6 @@ func newWriter(ctx context.Context, db *sql.DB, o Options) (*writer, error) {
 	for text, statement := range map[string]**sql.Stmt{
 		`SELECT ` + violationColumns + ` FROM violations WHERE slot = ?`:                                                                     &w.selectViolation,
 		`INSERT OR REPLACE INTO violations (` + violationColumns + `) VALUES (?,?,?,?,?, ?,?,?,?,?, ?,?,?,?,?, ?,?,?,?,?, ?,?,?,?,?, ?,?,?)`: &w.insertViolation,
-		`UPDATE violations SET last = ?, newest = ?, revision = ?, pass = ?, life = ? WHERE slot = ?`:                                        &w.updateSeen,
 		`INSERT OR REPLACE INTO documents (slot, policy, document) VALUES (?,?,?)`:                                                           &w.putDocument,
 		`INSERT OR IGNORE INTO history (slot, id, time, says, resolution, operation, revision, pass, message) VALUES (?,?,?,?,?,?,?,?,NULL)`: &w.insertHistory,
 		`UPDATE history SET message = ? WHERE slot = ? AND message IS NULL AND id <> ?`:                                                      &w.moveMessages,
@@ -66,6 +67,16 @@ func newWriter(ctx context.Context, db *sql.DB, o Options) (*writer, error) {
 		if *statement, err = db.PrepareContext(ctx, text); err != nil {
 			return nil, fmt.Errorf("preparing %s: %w", text, err)
 		}
+	}
+	var err error
+	if w.insertHistories, err = prepareSeveral(ctx, db,
+		`INSERT OR IGNORE INTO history (slot, id, time, says, resolution, operation, revision, pass) VALUES %s RETURNING slot, id`, historyColumns); err != nil {
+		return nil, err
+	}
+	if w.updateSeen, err = prepareSeveral(ctx, db, `WITH seen (slot, last, newest, revision, pass, life) AS (VALUES %s)
+		UPDATE violations SET last = seen.last, newest = seen.newest, revision = seen.revision, pass = seen.pass, life = seen.life
+		FROM seen WHERE violations.slot = seen.slot`, 6); err != nil {
+		return nil, err
 	}
 	return w, nil
 }

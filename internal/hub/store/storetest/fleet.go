@@ -22,13 +22,18 @@ const FleetDays = 90
 // Cluster is the name of one.
 func (f Fleet) Cluster(i int) string { return fmt.Sprintf("cluster-%02d", i%f.Clusters) }
 
-// Batch is the n-th batch of a round, of the cluster n; the last ones may have less than size results, or none.
+// Batch is the n-th batch of a round, of the cluster n; the last ones may have less than size results, or none. As those that
+// the hub reads, results of one object share its manifest.
 func (f Fleet) Batch(n, round, rounds, size int) []*sink.Result {
 	first := n / f.Clusters * size
 	results := make([]*sink.Result, 0, size)
 	for i := range size {
 		if v := (first+i)*f.Clusters + n%f.Clusters; v < f.Violations {
-			results = append(results, f.Result(v, round, rounds))
+			r := f.Result(v, round, rounds)
+			if n := len(results); n > 0 && results[n-1].Validation.Entity.ID == r.Validation.Entity.ID {
+				r.Validation.Entity.Manifest = results[n-1].Validation.Entity.Manifest
+			}
+			results = append(results, r)
 		}
 	}
 	return results
