@@ -18,6 +18,9 @@ BENCH ?= .
 BASE ?= main
 # Real policies and manifests for the benchmarks, when they lie beside the checkout (CONTRIBUTING.md says what is in there).
 OBJECTS ?= 100000
+FINDINGS ?= 100000
+EVENTS ?= 1000000
+ASKS ?= 100
 DATA ?= $(abspath $(wildcard ../shared/data))
 # How long each fuzz target runs.
 FUZZTIME ?= 20s
@@ -115,6 +118,10 @@ bench: build ## Benchmarks, in benchstat's format (PKG=./engine/... BENCH=Judge 
 .PHONY: bench-compare
 bench-compare: ## Benchmarks of the working tree against those of BASE=main (PKG=./engine/... COUNT=6)
 	@ASSAY_DATA="$${ASSAY_DATA:-$(DATA)}" GO='$(GO)' tools/bench-compare '$(BASE)' '$(PKG)' '$(BENCH)' $(COUNT)
+
+.PHONY: bench-hub
+bench-hub: ## What a hub with SQLite takes, with FINDINGS=1000000 EVENTS=10000000 half an hour (ASKS=100)
+	@ASSAY_HUB_FINDINGS='$(FINDINGS)' ASSAY_HUB_EVENTS='$(EVENTS)' ASSAY_HUB_ASKS='$(ASKS)' $(GO) test -run '^$$' -bench '^BenchmarkHub$$' -benchtime 1x -count $(COUNT) -timeout 300m ./internal/hub/api
 
 # One replica with all policies, asked through a real API server and straight; needs the control plane of e2e.
 .PHONY: bench-audit
