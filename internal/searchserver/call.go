@@ -2,6 +2,7 @@ package searchserver
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -18,7 +19,7 @@ import (
 	"github.com/assay-gitops/assay/internal/words"
 )
 
-// maxAnswer bounds what is read of an answer. That to a batch has a few hundred bytes for each result that was refused.
+// maxAnswer bounds what is read of an answer unless the options do. That to a batch has a few hundred bytes for each result that was refused.
 const maxAnswer = 16 << 20
 
 // Answer is what a request came to, as far as it came.
@@ -63,9 +64,13 @@ func (c *Client) Call(ctx context.Context, method, path string, body []byte, res
 		return a, fmt.Errorf("sending to the search server at %s: %w", c.host, err)
 	}
 	defer response.Body.Close()
-	said, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	limit := cmp.Or(c.o.MaxAnswer, maxAnswer)
+	said, err := io.ReadAll(io.LimitReader(response.Body, limit))
 	if err != nil {
 		return a, fmt.Errorf("reading the answer of the search server at %s: %w", c.host, err)
+	}
+	if int64(len(said)) == limit {
+		return a, fmt.Errorf("the answer of the search server at %s to %s %s is longer than %d bytes", c.host, method, path, limit)
 	}
 	a.Status = response.StatusCode
 	if a.Status/100 == 2 {

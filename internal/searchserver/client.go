@@ -24,6 +24,8 @@ type Options struct {
 	InsecureSkipVerify bool
 	// UserAgent, such as assay/1.0.
 	UserAgent string
+	// MaxAnswer is how many bytes are read of an answer; 16 MiB when it is 0.
+	MaxAnswer int64
 	// Rights that the user needs, for who is told that it lacks one.
 	Rights string
 }

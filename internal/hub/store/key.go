@@ -2,8 +2,10 @@ package store
 
 import (
 	"encoding/hex"
+	"math"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Key is the ID of a violation as bytes.
@@ -25,4 +27,10 @@ func ParseKey(id string) (Key, bool) {
 // Rank of a severity grows with what is at stake; severities that nobody knows are below all others.
 func Rank(severity string) int64 {
 	return int64(slices.Index([]string{"low", "medium", "high", "critical"}, severity))
+}
+
+// DayOf a time is the number of its day since 1970, UTC.
+func DayOf(t time.Time) int32 {
+	day := math.Floor(float64(t.Unix()) / (24 * 60 * 60))
+	return int32(max(math.MinInt32, min(math.MaxInt32, day)))
 }

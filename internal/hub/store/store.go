@@ -17,6 +17,9 @@ var ErrCursor = errors.New("the cursor is not of this list")
 // ErrInvalid is a question or a result that makes no sense: an order, dimension or limit that there is not, a result without an ID.
 var ErrInvalid = errors.New("invalid")
 
+// ErrUnavailable is a store that is away for now: what was asked or sent can be so again later.
+var ErrUnavailable = errors.New("the store is away")
+
 // MaxText is how long a text that is looked for is at most, in bytes.
 const MaxText = 256
 
@@ -26,8 +29,8 @@ const MaxDays = 3700
 // Store keeps results. Implementations are safe for concurrent use.
 type Store interface {
 	Records
-	// Add keeps results of a cluster, all of them or none; when it returns without an error they survive a kill of the process.
-	// Results that are known already are left alone. It tells how many were new. None at all are a sign of life of the cluster. A cluster
+	// Add keeps results of a cluster; when it returns without an error, all of them survive a kill of the process. When it fails, some may be
+	// kept: sending all again completes that, and doubles nothing. A store in one process keeps all or none, and shows them at once. Results that are known already are left alone. It tells how many were new. None at all are a sign of life of the cluster. A cluster
 	// without a name, and a result without an ID, a gate, a time or a policy is ErrInvalid.
 	Add(ctx context.Context, cluster string, results []*sink.Result) (added int, err error)
 	// Violations is a page of those that a query means, in its order, which is stable.

@@ -36,7 +36,7 @@ func BenchmarkIndex(b *testing.B) {
 		}
 		x.Put(slot, benchViolation(i, now))
 		for n := range 10 {
-			x.Note(DayOf(now.AddDate(0, 0, -(i+n*9)%90)), []uint32{Entry(slot, store.Tick(1+n%4))}) //nolint:gosec // small
+			x.Note(store.DayOf(now.AddDate(0, 0, -(i+n*9)%90)), []uint32{Entry(slot, store.Tick(1+n%4))}) //nolint:gosec // small
 		}
 	}
 	b.Logf("%d violations take %d MiB, put in %.1f s", violations, (heap()-before)>>20, time.Since(start).Seconds())

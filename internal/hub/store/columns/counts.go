@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -136,12 +135,6 @@ func mostFrequent(values map[string]int, emptyToo bool, limit int) []store.Count
 	return slices.Clip(counts[:min(limit, len(counts))])
 }
 
-// DayOf a time is the number of its day since 1970, UTC.
-func DayOf(t time.Time) int32 {
-	day := math.Floor(float64(t.Unix()) / (24 * 60 * 60))
-	return int32(max(math.MinInt32, min(math.MaxInt32, day)))
-}
-
 // Entry is a result in a timeline: the slot of its violation and what it counts as.
 func Entry(slot uint32, tick store.Tick) uint32 { return slot<<2 | uint32(tick-1) }
 
@@ -164,7 +157,7 @@ func (x *Index) Forget(before int32) {
 
 // Timeline counts results by day, as store.Store says.
 func (x *Index) Timeline(ctx context.Context, q store.Query) ([]store.Day, error) {
-	first, last := int64(DayOf(q.From)), int64(DayOf(q.To))
+	first, last := int64(store.DayOf(q.From)), int64(store.DayOf(q.To))
 	if last < first || last-first >= store.MaxDays {
 		return nil, fmt.Errorf("%w: a timeline from %s to %s: it has 1 to %d days", store.ErrInvalid,
 			q.From.Format(time.DateOnly), q.To.Format(time.DateOnly), store.MaxDays)

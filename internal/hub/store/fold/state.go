@@ -10,26 +10,31 @@ import (
 )
 
 // State is what is known of a violation but for what its key says. P is how a store refers to a policy; its zero value is none. Times are
-// nanoseconds since 1970.
+// nanoseconds since 1970. Stores that keep it as JSON rely on the names.
 type State[P comparable] struct {
-	Gate, API, Workspace string
+	Gate      string `json:"gate"`
+	API       string `json:"api"`
+	Workspace string `json:"workspace"`
 	// App is Kind/namespace/name.
-	App, Revision string
-	Policy        P
-	Message       string
-	Status        store.Status
-	Resolution    string
+	App        string       `json:"app"`
+	Revision   string       `json:"revision"`
+	Policy     P            `json:"policy"`
+	Message    string       `json:"message"`
+	Status     store.Status `json:"status"`
+	Resolution string       `json:"resolution"`
 	// Said and SaidWhy are what the newest result says by itself, Closed and ClosedWhy when audit said last that the violation is resolved.
-	Said             store.Status
-	SaidWhy          string
-	Closed           int64
-	ClosedWhy        string
-	Enforced, Hidden bool
-	First, Last      int64
+	Said      store.Status `json:"said"`
+	SaidWhy   string       `json:"saidWhy"`
+	Closed    int64        `json:"closed"`
+	ClosedWhy string       `json:"closedWhy"`
+	Enforced  bool         `json:"enforced"`
+	Hidden    bool         `json:"hidden"`
+	First     int64        `json:"first"`
+	Last      int64        `json:"last"`
 	// Newest is the ID of the newest result.
-	Newest string
+	Newest string `json:"newest"`
 	// Results are all that ever came, without those that say that nothing changed.
-	Results int
+	Results int `json:"results"`
 }
 
 // New is the state of a violation of which the item is the first result, before that is taken.
@@ -117,10 +122,13 @@ func application(app *sink.App) (name, revision string) {
 
 // Facts are what is looked for of a policy.
 type Facts struct {
-	PolicyID, Name, Category, Severity string
-	Standards                          []store.Standard
+	PolicyID  string           `json:"id"`
+	Name      string           `json:"name"`
+	Category  string           `json:"category"`
+	Severity  string           `json:"severity"`
+	Standards []store.Standard `json:"standards"`
 	// Stub is a policy of which only the name was known when the result was made.
-	Stub bool
+	Stub bool `json:"stub"`
 }
 
 // FactsOf a policy.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/assay-gitops/assay/internal/hub/store"
 	"github.com/assay-gitops/assay/internal/hub/store/columns"
 	"github.com/assay-gitops/assay/internal/hub/store/fold"
 )
@@ -23,7 +24,7 @@ func (s *Store) Forget(ctx context.Context, before time.Time) (removed int, err 
 		before = fold.Latest
 	}
 	if err := s.turn(ctx, func(tx *sql.Tx) (func(), error) {
-		day := columns.DayOf(before)
+		day := store.DayOf(before)
 		_, err := tx.ExecContext(ctx, `DELETE FROM ticks WHERE day < ?`, day)
 		return func() { s.index.Forget(day) }, err
 	}); err != nil {
@@ -106,7 +107,7 @@ func (s *Store) forget(ctx context.Context, before moment, first uint32) (remove
 			return nil, err
 		}
 		if len(slots) > 0 {
-			err = forgetTicks(ctx, tx, columns.DayOf(time.Unix(0, before)), gone)
+			err = forgetTicks(ctx, tx, store.DayOf(time.Unix(0, before)), gone)
 		}
 		removed = int(n)
 		return func() {

@@ -78,7 +78,7 @@ type ticks map[int32][]uint32
 
 func (t ticks) add(slot uint32, nanoseconds int64, tick store.Tick) {
 	if tick >= store.TickOpened && tick <= store.TickWarned {
-		day := columns.DayOf(time.Unix(0, nanoseconds))
+		day := store.DayOf(time.Unix(0, nanoseconds))
 		t[day] = append(t[day], columns.Entry(slot, tick))
 	}
 }

@@ -45,7 +45,7 @@ func add(t testing.TB, s *Store, cluster string, results ...*sink.Result) {
 }
 
 func TestStore(t *testing.T) {
-	storetest.Test(t, func(t *testing.T) store.Store { return open(t, t.TempDir()) })
+	storetest.Test(t, func(t *testing.T) store.Store { return open(t, t.TempDir()) }, storetest.Without{})
 }
 
 // some results of several violations, days and lives.

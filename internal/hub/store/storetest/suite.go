@@ -6,8 +6,16 @@ import (
 	"github.com/assay-gitops/assay/internal/hub/store"
 )
 
+// Without is what a store does not promise; its documentation says why.
+type Without struct {
+	// Moments: a batch may be seen, and be kept when adding it fails, in part. Sending it again completes it.
+	Moments bool
+	// Backups are made by other means; Backup says by which.
+	Backups bool
+}
+
 // Test tests a store. Open opens one with nothing in it, that is closed with the test.
-func Test(t *testing.T, open func(t *testing.T) store.Store) {
+func Test(t *testing.T, open func(t *testing.T) store.Store, without Without) {
 	for name, test := range map[string]func(*testing.T, store.Store){
 		"a result that comes again changes nothing":            testIdempotency,
 		"results of other clusters with the same ID are other": testIDsOfClusters,
@@ -22,8 +30,8 @@ func Test(t *testing.T, open func(t *testing.T) store.Store) {
 		"bad questions are refused":                            testBadQuestions,
 		"clusters are known by what they send":                 testClusters,
 		"what is old is forgotten":                             testForget,
-		"a backup is a new file":                               testBackup,
-		"answers are of one moment":                            testConcurrent,
+		"a backup is a new file":                               without.testBackup,
+		"answers are of one moment":                            without.testConcurrent,
 		"what a cluster is judged by is kept as it was":        testDeclarations,
 		"versions are listed in pages":                         testVersions,
 		"bad declarations are refused whole":                   testBadDeclarations,
