@@ -90,7 +90,7 @@ library: build ## Tests of the policies that ship, by assay itself
 e2e: ## Tests against a real Kubernetes API server (builds it: minutes the first time)
 	@$(STEP) 'go vet of e2e' env CGO_ENABLED=0 $(GO) vet -C e2e . ./cluster ./release ./cmd/cluster ./gitserver ./flux ./search ./cmd/search
 	@$(STEP) 'chart and Git server' env CGO_ENABLED=0 $(GO) test -C e2e ./release ./gitserver
-	@$(STEP) 'real search servers' env CGO_ENABLED=0 $(GO) test -C e2e -timeout 15m ./search
+	@$(STEP) 'real search servers' env CGO_ENABLED=0 $(GO) test -C e2e -timeout 30m ./search
 	@$(STEP) 'real API server' env CGO_ENABLED=0 $(GO) test -C e2e -timeout 45m .
 
 .PHONY: cluster

@@ -48,17 +48,17 @@ func TestEveryProductKeepsAndFindsDocuments(t *testing.T) {
 	}
 }
 
-// The sink's own tests, of which those that need real servers get them here. This module does not link Assay.
-func TestTheSinkDeliversToRealServers(t *testing.T) {
+// The tests of the packages that speak to search servers, of which those that need real ones get them here. This module does not link Assay.
+func TestAssayKnowsRealServers(t *testing.T) {
 	var servers []string
 	for _, product := range search.Products {
 		servers = append(servers, string(product)+"="+start(t, product).URL)
 	}
-	command := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-v", "-timeout=12m", "./internal/sink/elastic")
+	command := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-v", "-timeout=20m", "-p=1", "./internal/sink/elastic", "./internal/hub/store/search")
 	command.Dir = filepath.Join("..", "..")
 	command.Env = append(os.Environ(), "ASSAY_TEST_SEARCH_SERVERS="+strings.Join(servers, " "))
 	out, err := command.CombinedOutput()
-	if said := string(out); err != nil || strings.Contains(said, "--- SKIP") || !strings.Contains(said, "--- PASS: TestNothingIsLost") {
+	if said := string(out); err != nil || strings.Contains(said, "--- SKIP") || !strings.Contains(said, "--- PASS: TestNothingIsLost") || !strings.Contains(said, "--- PASS: TestStore") {
 		t.Fatalf("%v\n%s", err, out)
 	}
 }

@@ -22,6 +22,7 @@ const minHubSize = 64 << 20
 func newHub(env *Env) *cobra.Command {
 	var cluster clusterFlags
 	var signIn signInFlags
+	var kept storeFlags
 	var maxSize string
 	o := hub.Options{Version: env.Version}
 	command := &cobra.Command{
@@ -29,8 +30,8 @@ func newHub(env *Env) *cobra.Command {
 		GroupID: groupCluster,
 		Short:   "Keep what agents found, and answer questions about it",
 		Long: `Hub is a server. Agents send it what they find (their hubSink), from one cluster or many; it keeps that in a database of
-its own, with the history of each violation, and answers over HTTP: docs/hub.md says how it is run, docs/hub-api.md what it
-answers. The API describes itself at /docs and /openapi.json.
+its own, or in a search server that many hubs share, with the history of each violation, and answers over HTTP: docs/hub.md says how it
+is run, docs/hub-api.md what it answers. The API describes itself at /docs and /openapi.json.
 
 Agents prove who they are by a token of their ServiceAccount, or by one that is registered. People do by a token of the
 cluster, a password or a session of their browser, and see what the cluster lets them: the right to list violations in group pac.weave.works, in
@@ -41,6 +42,9 @@ a namespace or in all.`,
 
   # In a cluster, with a certificate
   assay hub --data-dir /data --listen :8443 --cert-dir /certs --cluster production
+
+  # One of several replicas, with the store in OpenSearch
+  assay hub --store https://opensearch:9200 --store-user assay --store-password-file /secrets/password --listen :8443 --cert-dir /certs
 
   # A copy of its database, while it runs
   assay hub backup --data-dir /data --output /data/backup.db`,
@@ -75,6 +79,9 @@ a namespace or in all.`,
 				return err
 			}
 			o.Logger = slog.New(slog.NewJSONHandler(env.Stderr, nil))
+			if err := kept.into(&o); err != nil {
+				return err
+			}
 			err = hub.Run(command.Context(), o)
 			if errors.Is(err, hub.ErrPlain) {
 				return usageErrorf("%v: give --cert-dir, or listen on 127.0.0.1", err)
@@ -94,6 +101,7 @@ a namespace or in all.`,
 		f.DurationVar(&o.Keep, "keep", 90*24*time.Hour, "how `long` results are kept, and violations that are not open any more")
 		f.StringVar(&maxSize, "max-size", "", "how many `bytes` of the database may be used, such as 10Gi, before the oldest results are forgotten; no limit without one")
 	})
+	section(command, "Store", kept.register)
 	section(command, "Sign-in", signIn.register)
 	section(command, "Cluster", cluster.connection)
 	command.AddCommand(newHubBackup(env))

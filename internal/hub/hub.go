@@ -25,6 +25,8 @@ import (
 	"github.com/assay-gitops/assay/internal/hub/events"
 	"github.com/assay-gitops/assay/internal/hub/impact"
 	"github.com/assay-gitops/assay/internal/hub/live"
+	"github.com/assay-gitops/assay/internal/hub/store"
+	"github.com/assay-gitops/assay/internal/hub/store/search"
 	"github.com/assay-gitops/assay/internal/hub/store/sqlite"
 	"github.com/assay-gitops/assay/internal/kube/certs"
 )
@@ -38,6 +40,8 @@ type Options struct {
 	CertDir string
 	// Dir is where the database is. It belongs to one process.
 	Dir string
+	// Search is the search server that is the store instead, which many hubs may share; nil for the database.
+	Search *search.Options
 	// Keep is how long results are kept, and violations that are not open any more.
 	Keep time.Duration
 	// MaxSize is how many bytes of the database may be used before the oldest results are forgotten; 0 for no limit.
@@ -74,9 +78,9 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := o.check(); err != nil {
 		return err
 	}
-	database, err := sqlite.Open(ctx, o.Dir, sqlite.Options{})
+	database, err := o.open(ctx)
 	if err != nil {
-		return fmt.Errorf("opening the store in %s: %w", o.Dir, err)
+		return err
 	}
 	kept, err := changes.New(database, changes.Options{Logger: o.Logger})
 	if err != nil {
@@ -150,6 +154,22 @@ func (o *Options) check() error {
 		return ErrPlain
 	}
 	return nil
+}
+
+// open opens the store.
+func (o *Options) open(ctx context.Context) (store.Store, error) {
+	if o.Search == nil {
+		s, err := sqlite.Open(ctx, o.Dir, sqlite.Options{})
+		if err != nil {
+			return nil, fmt.Errorf("opening the store in %s: %w", o.Dir, err)
+		}
+		return s, nil
+	}
+	s, err := search.Open(ctx, *o.Search)
+	if err != nil {
+		return nil, fmt.Errorf("opening the store in a search server: %w", err)
+	}
+	return s, nil
 }
 
 // serve serves until the context ends, and then finishes the requests that are under way.

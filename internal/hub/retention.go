@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/assay-gitops/assay/internal/hub/store"
 	"github.com/assay-gitops/assay/internal/hub/store/sqlite"
 )
 
@@ -23,7 +24,9 @@ const (
 
 // retention removes what is old, and the oldest when the store is too large. It does one at a time.
 type retention struct {
-	store *sqlite.Store
+	store store.Store
+	// sized is the store when it has a size that can be made smaller; nil for a search server, which has room of its own.
+	sized *sqlite.Store
 	keep  time.Duration
 	// limit is how many bytes may be used; 0 for no limit.
 	limit  int64
@@ -35,7 +38,7 @@ type retention struct {
 	tooSmall time.Time
 }
 
-func newRetention(kept *sqlite.Store, o *Options, metrics prometheus.Registerer) (*retention, error) {
+func newRetention(kept store.Store, o *Options, metrics prometheus.Registerer) (*retention, error) {
 	r := &retention{
 		store: kept, keep: o.Keep, limit: o.MaxSize, logger: o.Logger,
 		forgotten: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -45,10 +48,15 @@ func newRetention(kept *sqlite.Store, o *Options, metrics prometheus.Registerer)
 			Name: "assay_hub_store_used_bytes", Help: "Bytes of the database that hold something, which is what --max-size limits. The file has free room besides.",
 		}),
 	}
+	collectors := []prometheus.Collector{r.forgotten}
+	if sized, ok := kept.(*sqlite.Store); ok {
+		r.sized = sized
+		collectors = append(collectors, r.used)
+	}
 	for _, reason := range []string{"age", "size"} {
 		r.forgotten.WithLabelValues(reason) // counted from 0, so that the first is an increase
 	}
-	for _, collector := range []prometheus.Collector{r.forgotten, r.used} {
+	for _, collector := range collectors {
 		if err := metrics.Register(collector); err != nil {
 			return nil, fmt.Errorf("registering the metrics of what is forgotten: %w", err)
 		}
@@ -87,7 +95,10 @@ func (r *retention) age(ctx context.Context) {
 }
 
 func (r *retention) size(ctx context.Context) {
-	used, err := r.store.Used(ctx)
+	if r.sized == nil {
+		return
+	}
+	used, err := r.sized.Used(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
 			r.logger.Error("the store could not be measured; it is tried again", "error", err, "after", measureEvery)
@@ -100,7 +111,7 @@ func (r *retention) size(ctx context.Context) {
 	}
 	r.logger.Warn("the store is larger than --max-size: the oldest results are forgotten", "usedBytes", used, "maxBytes", r.limit)
 	began := time.Now()
-	done, err := r.store.Shrink(ctx, r.limit)
+	done, err := r.sized.Shrink(ctx, r.limit)
 	r.forgotten.WithLabelValues("size").Add(float64(done.Results))
 	r.used.Set(float64(done.After))
 	switch {

@@ -29,6 +29,9 @@ func (s *service) problem(ctx context.Context, doing string, err error) error {
 		return huma.Error400BadRequest("the cursor is not of this list: begin again without one, and keep order and filters the same from page to page")
 	case errors.Is(err, store.ErrInvalid):
 		return huma.Error422UnprocessableEntity(words.OneLine(err.Error(), maxFault))
+	case errors.Is(err, store.ErrUnavailable):
+		s.logger.ErrorContext(ctx, "the store is away", "doing", doing, "error", err, "request", requestID(ctx))
+		return after(huma.Error503ServiceUnavailable("the store of the hub is away: what the cluster has now is answered, what was found is not, and agents keep what they send until it is back"), busyFor)
 	case errors.Is(err, context.Canceled):
 		return huma.NewError(statusClientGone, "the client went away")
 	case errors.Is(err, context.DeadlineExceeded):

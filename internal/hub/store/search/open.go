@@ -20,6 +20,9 @@ const DefaultPrefix = "assay-hub"
 // maxAnswer bounds the memory of one answer: a page of a thousand violations with the longest messages fits.
 const maxAnswer = 128 << 20
 
+// openTimeout is how long Open waits for a server that does not answer.
+const openTimeout = 15 * time.Second
+
 // Options of a store. The address of the server is required.
 type Options struct {
 	Server searchserver.Options
@@ -85,8 +88,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.violations = newIndex(o.Prefix+"-violations", violationFields())
 	s.history = newIndex(o.Prefix+"-history", historyFields())
 	s.records = newIndex(o.Prefix+"-records", recordFields())
-	err = s.prepare(ctx)
-	if errors.Is(err, store.ErrUnavailable) && ctx.Err() == nil {
+	soon, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	err = s.prepare(soon)
+	if ctx.Err() == nil && (errors.Is(err, store.ErrUnavailable) || soon.Err() != nil) {
 		o.Logger.Warn("the search server is away; the hub answers what it can, and tries again when something is asked", "server", server.Host(), "error", err)
 	} else if err != nil {
 		return nil, err

@@ -56,6 +56,6 @@ func open(t testing.TB, address, prefix string) *Store {
 
 func TestStore(t *testing.T) {
 	onEach(t, func(t *testing.T, address string) {
-		storetest.Test(t, func(t *testing.T) store.Store { return open(t, address, newPrefix()) }, storetest.Without{Moments: true, Backups: true})
+		storetest.Test(t, func(t *testing.T) store.Store { return open(t, address, newPrefix()) }, storetest.Without{Moments: true, Backups: true, Speed: true})
 	})
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // testPagesWhileAdding pages through a list to which results are added: what was there at first comes once, whatever else does.
-func testPagesWhileAdding(t *testing.T, s store.Store) {
+func (without Without) testPagesWhileAdding(t *testing.T, s store.Store) {
 	for _, order := range orders {
 		for _, ascending := range []bool{false, true} {
 			cluster := fmt.Sprint(order, ascending)
@@ -51,7 +51,7 @@ func testPagesWhileAdding(t *testing.T, s store.Store) {
 				if page.Cursor = got.Next; got.Next == "" {
 					break
 				}
-				if n < 200 {
+				if n < min(200, without.of(600)) {
 					grow()
 				}
 			}
@@ -245,7 +245,7 @@ func (without Without) testBackup(t *testing.T, s store.Store) {
 // testConcurrent has readers, and writers that do the same work. Each answer must be of one moment, or, without moments, have nothing twice.
 func (without Without) testConcurrent(t *testing.T, s store.Store) {
 	ctx := context.Background()
-	const batches, size = 40, 10
+	batches, size := without.of(40), 10
 	done := make(chan struct{})
 	var writers, readers sync.WaitGroup
 	var added [2]int

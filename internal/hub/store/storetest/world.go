@@ -162,11 +162,11 @@ var (
 )
 
 // testQueries compares what is answered to random questions with what plain code says. That is: paging gives each once and in order.
-func testQueries(t *testing.T, s store.Store) {
-	w := newWorld(t, s, 1, 3000)
+func (without Without) testQueries(t *testing.T, s store.Store) {
+	w := newWorld(t, s, 1, without.of(3000))
 	all := w.all(t)
 	some := 0
-	for i := range 200 {
+	for i := range without.of(200) {
 		q := w.query()
 		page := store.Page{Order: pick(w, orders), Ascending: w.random.IntN(2) == 0, Limit: pick(w, []int{1, 2, 7, 100, 1000})}
 		if page.Limit < 7 {
@@ -215,14 +215,14 @@ func testQueries(t *testing.T, s store.Store) {
 			t.Fatalf("question %d: %+v\ntimeline: %s", i, q, diff)
 		}
 	}
-	if some < 60 {
+	if some < without.of(60) {
 		t.Errorf("only %d questions have an answer that is not empty", some)
 	}
 }
 
 // testNothingOfOthers asks for what is not in scope in every way.
-func testNothingOfOthers(t *testing.T, s store.Store) {
-	w := newWorld(t, s, 2, 500)
+func (without Without) testNothingOfOthers(t *testing.T, s store.Store) {
+	w := newWorld(t, s, 2, without.of(500))
 	ctx := context.Background()
 	for name, scope := range map[string]store.Scope{
 		"nothing":                        {},
@@ -272,8 +272,8 @@ func testNothingOfOthers(t *testing.T, s store.Store) {
 }
 
 // testHistories compares every history with the results that were added.
-func testHistories(t *testing.T, s store.Store) {
-	w := newWorld(t, s, 3, 2000)
+func (without Without) testHistories(t *testing.T, s store.Store) {
+	w := newWorld(t, s, 3, without.of(2000))
 	for _, v := range w.all(t) {
 		results := slices.Clone(w.results[v.ID])
 		slices.SortFunc(results, func(a, b *sink.Result) int {
