@@ -33,6 +33,8 @@ type Change struct {
 	// Object has its names only.
 	Object        *policy.Object
 	Before, After Standing
+	// At is when the object was sent to admission; zero for what is there.
+	At time.Time
 	// Occurrences are what is wrong: then, or now where nothing is then.
 	Occurrences []policy.Occurrence
 }
@@ -49,8 +51,8 @@ func worse(a, b Standing) bool {
 type Impact struct {
 	// Changes, what would get worse first, by policy and object.
 	Changes []Change
-	// Objects is how many were judged.
-	Objects int
+	// Objects is how many were judged that are there, Past how many that were sent to admission.
+	Objects, Past int
 	// Problems are why something was not compared.
 	Problems []policy.Problem
 	Duration time.Duration
@@ -70,7 +72,7 @@ func Compare(ctx context.Context, o Options, then *catalog.Catalog) (*Impact, er
 		return nil, err
 	}
 	done := r.finish(ctx)
-	impact := &Impact{Objects: done.Objects, Problems: append(slices.Clone(then.Problems), done.Problems...), Duration: done.Duration}
+	impact := &Impact{Objects: done.Objects, Past: r.past, Problems: append(slices.Clone(then.Problems), done.Problems...), Duration: done.Duration}
 	impact.Changes = r.other.changes
 	if r.other.dropped > 0 {
 		impact.Problems = append(impact.Problems, policy.Problem{
@@ -85,7 +87,7 @@ func Compare(ctx context.Context, o Options, then *catalog.Catalog) (*Impact, er
 			}
 			return 1
 		}
-		return cmp.Or(strings.Compare(a.Policy.Spec.ID, b.Policy.Spec.ID), strings.Compare(a.Object.Origin.Object().File, b.Object.Origin.Object().File))
+		return cmp.Or(strings.Compare(a.Policy.Spec.ID, b.Policy.Spec.ID), strings.Compare(a.Object.Origin.Object().File, b.Object.Origin.Object().File), a.At.Compare(b.At))
 	})
 	return impact, nil
 }
@@ -173,7 +175,7 @@ func (c *comparison) compile(ctx context.Context, r *run) ([]*v2.Policy, error) 
 }
 
 // compare keeps how the verdicts on an object differ. Where a policy failed, nothing is known of what would be.
-func (c *comparison) compare(object *policy.Object, now, then check.Outcome) {
+func (c *comparison) compare(past *PastObject, object *policy.Object, now, then check.Outcome) {
 	failed := map[string]bool{}
 	for _, f := range slices.Concat(now.Failures, then.Failures) {
 		failed[f.PolicyID()] = true
@@ -189,6 +191,9 @@ func (c *comparison) compare(object *policy.Object, now, then check.Outcome) {
 		shown := a
 		if shown == nil {
 			shown = b
+		}
+		if past != nil {
+			change.At = past.At
 		}
 		change.Policy, change.Object, change.Occurrences = shown.result.Policy, slim(object), shown.occurrences
 		changes = append(changes, change)

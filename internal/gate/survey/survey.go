@@ -11,6 +11,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
@@ -57,6 +58,8 @@ type Options struct {
 	Version string
 	// Now tells the time; time.Now when nil.
 	Now func() time.Time
+	// Past gives objects that were sent to admission, which a comparison judges after those that are there; may be nil. Its errors are problems.
+	Past func(ctx context.Context, each func(*PastObject) error) error
 	// Progress is called now and then, from one goroutine at a time; may be nil.
 	Progress func(Progress)
 }
@@ -103,6 +106,8 @@ type run struct {
 	failures check.Failures
 	// dropped findings did not fit.
 	dropped int
+	// past is how many objects were judged that were sent to admission.
+	past int
 }
 
 func newRun(o Options) *run {
@@ -189,10 +194,19 @@ func (r *run) problem(p policy.Problem) {
 	r.report.Problems = append(r.report.Problems, p)
 }
 
+// PastObject is an object that was sent to admission.
+type PastObject struct {
+	Object    *policy.Object
+	Operation policy.Operation
+	At        time.Time
+}
+
 // item is an object to be judged.
 type item struct {
 	resource objects.Resource
 	object   *unstructured.Unstructured
+	// past is set instead, of what was sent to admission.
+	past *PastObject
 }
 
 // read reads resource after resource while others judge.
@@ -210,16 +224,17 @@ func (r *run) read(ctx context.Context) error {
 	}
 	defer workers.Wait()
 	defer close(items)
+	judge := func(i item) error {
+		select {
+		case items <- i:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	for _, resource := range r.resources {
 		for _, namespace := range r.scopes() {
-			err := r.reader.List(ctx, resource, namespace, func(o *unstructured.Unstructured) error {
-				select {
-				case items <- item{resource, o}:
-					return nil
-				case <-ctx.Done():
-					return ctx.Err()
-				}
-			})
+			err := r.reader.List(ctx, resource, namespace, func(o *unstructured.Unstructured) error { return judge(item{resource: resource, object: o}) })
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -231,7 +246,13 @@ func (r *run) read(ctx context.Context) error {
 		r.done++
 		r.mu.Unlock()
 	}
-	return nil
+	if r.Past == nil || r.other == nil {
+		return nil
+	}
+	if err := r.Past(ctx, func(p *PastObject) error { return judge(item{past: p}) }); err != nil && ctx.Err() == nil {
+		r.problem(policy.Problem{Kind: policy.LoadProblem, Message: fmt.Sprintf("not all of what was sent to admission was judged: %v", err)})
+	}
+	return ctx.Err()
 }
 
 // scopes are the namespaces to list one after the other; "" is all.
@@ -257,14 +278,31 @@ func (r *run) unread(resource objects.Resource, namespace string, err error) {
 	}
 }
 
-// judgeItem judges an object and keeps what was found.
-func (r *run) judgeItem(ctx context.Context, i item) {
+// request to judge an item; nil when it is not judged.
+func (r *run) request(ctx context.Context, i item) *policy.Request {
+	if p := i.past; p != nil {
+		namespace := p.Object.Namespace()
+		if kube.Exempt(r.Exempt, schema.GroupResource{}, "", namespace, p.Object.Name()) || len(r.Namespaces) > 0 && !slices.Contains(r.Namespaces, namespace) {
+			return nil
+		}
+		return &policy.Request{
+			Object: p.Object, Mode: r.Mode, Operation: p.Operation, Namespace: r.namespaces[namespace], Controller: r.owners.controller(ctx, p.Object),
+		}
+	}
 	if kube.Exempt(r.Exempt, i.resource.GroupResource(), "", i.object.GetNamespace(), i.object.GetName()) {
-		return
+		return nil
 	}
 	object := &policy.Object{Content: i.object.Object, Origin: originOf(i.resource.GroupResource(), i.object)}
-	request := &policy.Request{
+	return &policy.Request{
 		Object: object, Mode: r.Mode, Namespace: r.namespaces[i.object.GetNamespace()], Controller: r.owners.controller(ctx, object),
+	}
+}
+
+// judgeItem judges an object and keeps what was found.
+func (r *run) judgeItem(ctx context.Context, i item) {
+	request := r.request(ctx, i)
+	if request == nil {
+		return
 	}
 	outcome := r.judge.Judge(ctx, request)
 	if !outcome.Done {
@@ -275,22 +313,26 @@ func (r *run) judgeItem(ctx context.Context, i item) {
 		if !then.Done {
 			return
 		}
-		r.other.compare(object, outcome, then)
+		r.other.compare(i.past, request.Object, outcome, then)
 		outcome.Evaluations += then.Evaluations
 		outcome.Failures = append(outcome.Failures, then.Failures...)
 		outcome.Findings = nil // the differences are what is kept
 	}
-	forget(outcome.Findings, object)
+	forget(outcome.Findings, request.Object)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.report.Objects++
+	if i.past != nil {
+		r.past++
+	} else {
+		r.report.Objects++
+	}
 	r.report.Evaluations += outcome.Evaluations
 	r.failures.Add(outcome.Failures...)
 	room := r.MaxFindings - len(r.report.Findings)
 	kept := outcome.Findings[:min(room, len(outcome.Findings))]
 	r.report.Findings = append(r.report.Findings, kept...)
 	r.dropped += len(outcome.Findings) - len(kept)
-	if r.Progress != nil {
+	if r.Progress != nil && i.past == nil {
 		found := len(r.report.Findings)
 		if r.other != nil {
 			found = r.other.found()

@@ -23,6 +23,7 @@ import (
 	"github.com/assay-gitops/assay/internal/kube/kubetest"
 	"github.com/assay-gitops/assay/internal/render/raw"
 	"github.com/assay-gitops/assay/internal/report"
+	"github.com/assay-gitops/assay/policy"
 )
 
 type bed struct {
@@ -341,6 +342,20 @@ func TestWhatOtherPoliciesWouldChange(t *testing.T) {
 	// What is wrong with the policies now is not what is asked about.
 	if got := compare(b.options("", same, strings.ReplaceAll(fails, "object.spec", "nothing.at")), same); got != "" {
 		t.Errorf("a policy that does not compile now:\n%s", got)
+	}
+	// What was sent to admission is judged too, in the namespaces that are asked about.
+	past := o
+	past.Past = func(_ context.Context, each func(*PastObject) error) error {
+		for _, namespace := range []string{"impact", "other", "kube-system"} {
+			content := map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"name": "sent", "namespace": namespace}}
+			if err := each(&PastObject{Object: &policy.Object{Content: content, Origin: origin("sent to " + namespace)}, At: time.Unix(1, 0)}); err != nil {
+				return err
+			}
+		}
+		return errors.New("the rest is gone")
+	}
+	if got, want := compare(past, enforced, same, ends), "true warns "+object+": warned -> refused, 1\ntrue warns sent to impact: warned -> refused, 1\nfalse not all of what was sent to admission was judged: the rest is gone"; got != want {
+		t.Errorf("with what was sent:\n%s", got)
 	}
 	few := o
 	few.MaxFindings = 1

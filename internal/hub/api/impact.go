@@ -43,6 +43,7 @@ type ImpactQuestion struct {
 	Without    []string         `json:"without,omitempty" maxItems:"1000" doc:"What would be gone, as KIND/NAME." example:"[\"PolicyException/legacy\"]"`
 	Namespaces []string         `json:"namespaces,omitempty" maxItems:"100" doc:"Where to look; everywhere when there are none."`
 	Mode       string           `json:"mode,omitempty" enum:"admission,audit" default:"admission" doc:"By policies that act in this mode."`
+	Days       int              `json:"days,omitempty" minimum:"0" maximum:"90" doc:"Judge what was refused or warned about at admission in these last days as well; nothing of it when it is 0. What admission let pass the hub does not know."`
 	_          struct{}         `additionalProperties:"false"`
 }
 
@@ -54,11 +55,14 @@ type ImpactChange struct {
 	Before   string   `json:"before" enum:"complies,excepted,warned,refused"`
 	After    string   `json:"after" enum:"complies,excepted,warned,refused" doc:"refused is what its next change would be; what runs is not stopped."`
 	Messages []string `json:"messages" nullable:"false" doc:"What is wrong with it."`
+	// At is a pointer so that it can be left out.
+	At *time.Time `json:"at,omitempty" doc:"When it was sent to admission; not there for what the cluster runs."`
 }
 
 // Impact is what a change of policies would do to what the hub's cluster runs.
 type Impact struct {
-	Objects int            `json:"objects" doc:"How many were judged."`
+	Objects int            `json:"objects" doc:"How many were judged that the cluster runs."`
+	Past    int            `json:"past" doc:"How many were judged that had been sent to admission."`
 	Worse   []ImpactChange `json:"worse" nullable:"false" doc:"Those that would stand worse, of what you may see."`
 	Better  []ImpactChange `json:"better" nullable:"false"`
 	LeftOut int            `json:"leftOut" doc:"How many more differences there are."`
@@ -74,7 +78,7 @@ func (s *service) registerImpact() {
 	huma.Register(s.api, s.forReadersOf(auth.Policies, auth.List, huma.Operation{
 		OperationID: "ask-impact", Method: http.MethodPost, Path: impactPath, Tags: []string{"Policies"},
 		Summary: "Tells what a change of policies would do",
-		Description: "To what the hub's own cluster runs: each object is judged by the policies as they are and as they would be. Nothing is changed. It needs the rights to list " +
+		Description: "To what the hub's own cluster runs, and what was sent to its admission: each object is judged by the policies as they are and as they would be. Nothing is changed. It needs the rights to list " +
 			"policies and violations, and the hub the right to list what policies target.",
 		MaxBodyBytes: maxImpactBody, Errors: []int{http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType},
 	}), s.askImpact)
@@ -97,6 +101,9 @@ func (s *service) askImpact(ctx context.Context, in *impactInput) (*impactOutput
 		return nil, after(huma.Error503ServiceUnavailable("another impact is being found out: try again in a moment"), busyFor)
 	}
 	defer func() { <-s.impacts }()
+	if in.Body.Days > 0 {
+		change.Past = s.past(scope, s.now().AddDate(0, 0, -in.Body.Days), in.Body.Namespaces)
+	}
 	found, err := s.impact.Impact(ctx, change)
 	var unknown *survey.UnknownRefError
 	switch {
@@ -122,7 +129,7 @@ func (q *ImpactQuestion) change() (impact.Change, error) {
 	}
 	var faults []error
 	for i, raw := range q.Objects {
-		content, err := whole(raw)
+		content, err := exact(raw)
 		if err != nil {
 			faults = append(faults, &huma.ErrorDetail{Location: fmt.Sprintf("body.objects[%d]", i), Message: err.Error()})
 			continue
@@ -148,8 +155,8 @@ func (q *ImpactQuestion) change() (impact.Change, error) {
 	return change, nil
 }
 
-// whole is an object with its whole numbers as such.
-func whole(raw map[string]any) (map[string]any, error) {
+// exact is an object with its whole numbers as such.
+func exact(raw map[string]any) (map[string]any, error) {
 	text, err := json.Marshal(raw)
 	if err != nil {
 		return nil, fmt.Errorf("reading the object: %w", err)
@@ -162,7 +169,7 @@ func whole(raw map[string]any) (map[string]any, error) {
 }
 
 func (s *service) shownImpact(found *survey.Impact, scope store.Scope) Impact {
-	shown := Impact{Objects: found.Objects, Worse: []ImpactChange{}, Better: []ImpactChange{}, Errors: []ListError{}}
+	shown := Impact{Objects: found.Objects, Past: found.Past, Worse: []ImpactChange{}, Better: []ImpactChange{}, Errors: []ListError{}}
 	for i := range found.Changes {
 		c := &found.Changes[i]
 		if !scope.All && !slices.Contains(scope.Namespaces[s.live.Name], c.Object.Namespace()) {
@@ -178,7 +185,7 @@ func (s *service) shownImpact(found *survey.Impact, scope store.Scope) Impact {
 		}
 		change := ImpactChange{
 			Policy: c.Policy.Spec.ID, Severity: string(c.Policy.Spec.Severity), Before: string(c.Before), After: string(c.After), Messages: []string{},
-			Object: Object{c.Object.APIVersion(), c.Object.Kind(), c.Object.Namespace(), c.Object.Name()},
+			Object: Object{c.Object.APIVersion(), c.Object.Kind(), c.Object.Namespace(), c.Object.Name()}, At: orNone(c.At),
 		}
 		for _, o := range c.Occurrences {
 			change.Messages = append(change.Messages, o.Message)

@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -14,6 +17,8 @@ import (
 	"github.com/assay-gitops/assay/internal/gate/survey"
 	"github.com/assay-gitops/assay/internal/hub/auth/authtest"
 	"github.com/assay-gitops/assay/internal/hub/impact"
+	"github.com/assay-gitops/assay/internal/hub/store/storetest"
+	"github.com/assay-gitops/assay/internal/sink"
 	"github.com/assay-gitops/assay/policy"
 )
 
@@ -93,5 +98,58 @@ func TestAnImpactIsToldAsFarAsItMayBeSeen(t *testing.T) {
 	fails = errors.New("the secret address does not answer")
 	if answered := post(tenant, question); answered.status != http.StatusServiceUnavailable || strings.Contains(answered.body, "secret") {
 		t.Errorf("got %d %s", answered.status, answered.body)
+	}
+}
+
+func TestAnImpactIsToldOfWhatWasSentToAdmission(t *testing.T) {
+	var got []string
+	b := newBed(t, func(o *Options) {
+		o.Impacts = knownImpact{func(c impact.Change) error {
+			got = nil
+			if c.Past == nil {
+				return nil
+			}
+			return c.Past(context.Background(), func(p *survey.PastObject) error {
+				replicas, _, err := unstructured.NestedFieldNoCopy(p.Object.Content, "spec", "replicas")
+				if _, whole := replicas.(int64); err != nil || replicas != nil && !whole {
+					t.Errorf("%v is %T, %v", replicas, replicas, err)
+				}
+				got = append(got, fmt.Sprint(p.Object.Namespace(), "/", p.Object.Name(), " ", replicas, " ", p.Operation, " ", p.At.Sub(storetest.Start)))
+				return nil
+			})
+		}}
+	})
+	sent := func(id, namespace, name string, replicas int, after time.Duration, policy string) *sink.Result {
+		r := storetest.Result(id, storetest.Object("Deployment", namespace, name), storetest.Admission(true), storetest.After(after))
+		r.Validation.Policy.ID, r.Operation = policy, "UPDATE"
+		r.Validation.Entity.Manifest = map[string]any{
+			"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"namespace": namespace, "name": name}, "spec": map[string]any{"replicas": replicas},
+		}
+		return r
+	}
+	b.add(t, "here",
+		sent("1", "shop", "web", 1, time.Hour, "a"), sent("2", "shop", "web", 2, 2*time.Hour, "b"), sent("3", "other", "web", 3, 3*time.Hour, "a"),
+		sent("4", "shop", "old", 4, -60*24*time.Hour, "a"), storetest.Result("5", storetest.Object("Deployment", "shop", "audited"), storetest.After(time.Hour)),
+	)
+	b.add(t, "elsewhere", sent("6", "shop", "far", 6, time.Hour, "a"))
+	for question, want := range map[string][]string{
+		`{"without": ["a/b"]}`:                                       nil,
+		`{"without": ["a/b"], "days": 7}`:                            {"other/web 3 UPDATE 3h0m0s", "shop/web 2 UPDATE 2h0m0s"},
+		`{"without": ["a/b"], "days": 7, "namespaces": ["shop"]}`:    {"shop/web 2 UPDATE 2h0m0s"},
+		`{"without": ["a/b"], "days": 90, "namespaces": ["shop"]}`:   {"shop/web 2 UPDATE 2h0m0s", "shop/old 4 UPDATE -1440h0m0s"},
+		`{"without": ["a/b"], "days": 7, "namespaces": ["nowhere"]}`: nil,
+	} {
+		answered := b.send(t, http.MethodPost, platform, "/v1/impact", question, "Content-Type", "application/json")
+		if answered.status != http.StatusOK || !slices.Equal(got, want) {
+			t.Errorf("%s: %d, %q, want %q", question, answered.status, got, want)
+		}
+	}
+	// Whoever may see less is told of less.
+	b.cluster.Allow(authtest.Grant{Name: "tenant", Resource: "policies", Verbs: []string{"list"}}, authtest.Grant{Name: "tenant", Verbs: []string{"list"}, Namespaces: []string{"shop"}})
+	if answered := b.send(t, http.MethodPost, tenant, "/v1/impact", `{"without": ["a/b"], "days": 7}`, "Content-Type", "application/json"); answered.status != http.StatusOK || len(got) != 1 {
+		t.Errorf("%d %s: %q", answered.status, answered.body, got)
+	}
+	if answered := b.send(t, http.MethodPost, platform, "/v1/impact", `{"without": ["a/b"], "days": 91}`, "Content-Type", "application/json"); answered.status != http.StatusUnprocessableEntity {
+		t.Errorf("%d %s", answered.status, answered.body)
 	}
 }

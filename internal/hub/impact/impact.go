@@ -28,6 +28,8 @@ type Change struct {
 	// Mode in which policies act; Namespaces to look in, all when empty.
 	Mode       v2.Mode
 	Namespaces []string
+	// Past gives what was sent to admission, to be judged as well; may be nil. See survey.Options.
+	Past func(ctx context.Context, each func(*survey.PastObject) error) error
 }
 
 // Surveyor reads the cluster with the rights of the hub. It is safe for concurrent use.
@@ -54,7 +56,7 @@ func New(config *rest.Config) (*Surveyor, error) {
 func (s *Surveyor) Impact(ctx context.Context, change Change) (*survey.Impact, error) {
 	found, err := survey.Propose(ctx, survey.Options{
 		Client: s.dynamic, Metadata: s.metadata, Discovery: s.discovery, Mode: change.Mode, FailOn: v2.SeverityLow,
-		Namespaces: change.Namespaces, Exempt: kube.ExemptNamespaces(""), MaxFindings: maxChanges,
+		Namespaces: change.Namespaces, Exempt: kube.ExemptNamespaces(""), MaxFindings: maxChanges, Past: change.Past,
 	}, change.Objects, change.Without)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // it says what could not be done
