@@ -73,7 +73,7 @@ func (s *Store) call(ctx context.Context, method, path string, body, result any)
 		case answer.Status == 0:
 			return answer, unavailable(err)
 		case answer.Status == http.StatusNotFound && answer.ErrorType == "index_not_found_exception":
-			s.ready.Store(false) // it is made again
+			s.gone()
 			return answer, unavailable(err)
 		}
 		return answer, err //nolint:wrapcheck // it says what was asked
@@ -301,7 +301,7 @@ func (s *Store) sendBulk(ctx context.Context, operations []operation, body []byt
 			case o.done() || o.conflict() || o.missing() && o.Error.Type == "":
 			case o.missing() && o.Error.Type == "document_missing_exception":
 			case o.Error.Type == "index_not_found_exception":
-				s.ready.Store(false)
+				s.gone()
 				refused, again = o, append(again, i)
 			case busy(o.Status):
 				refused, again = o, append(again, i)

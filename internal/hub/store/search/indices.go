@@ -51,6 +51,12 @@ func newIndex(name string, fields object) *index {
 	return &index{name: name, turn: make(chan struct{}, 1), mappings: object{"dynamic": false, "_meta": object{"version": version}, "properties": fields}}
 }
 
+// gone notes that somebody removed an index. It is made again before anything else is done.
+func (s *Store) gone() {
+	s.ready.Store(false)
+	s.policies.forget()
+}
+
 // errNotOurs is an index that something else made.
 var errNotOurs = errors.New("it is not one of Assay's hub: choose another prefix, or remove it")
 

@@ -78,3 +78,10 @@ func (s *Store) keepPolicies(ctx context.Context, items []fold.Item) error {
 	}
 	return nil
 }
+
+// forget has all of them kept again.
+func (p *policies) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.there = nil
+}

@@ -200,7 +200,7 @@ func testInvalid(t *testing.T, s store.Store) {
 	}
 }
 
-func testStatus(t *testing.T, open func(*testing.T) store.Store) {
+func testStatus(t *testing.T, s store.Store) {
 	type want struct {
 		status     store.Status
 		resolution string
@@ -234,12 +234,11 @@ func testStatus(t *testing.T, open func(*testing.T) store.Store) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := open(t)
 			for _, r := range test.results {
-				add(t, s, "one", 1, r)
+				add(t, s, name, 1, r)
 			}
 			for gate, want := range map[sink.Gate]*want{sink.Audit: test.audit, sink.Admission: test.admission} {
-				v, err := s.Violation(context.Background(), everything, IDOf("one", Result("", func(r *sink.Result) { r.Gate = gate })))
+				v, err := s.Violation(context.Background(), everything, IDOf(name, Result("", func(r *sink.Result) { r.Gate = gate })))
 				switch {
 				case want == nil && errors.Is(err, store.ErrNotFound):
 				case want == nil || err != nil:

@@ -47,8 +47,8 @@ func Test(t *testing.T, open func(t *testing.T) store.Store, without Without) {
 		"bad declarations are refused whole":                   testBadDeclarations,
 		"old versions and audits are forgotten":                testForgetRecords,
 		"audits are kept":                                      testPasses,
+		"the status follows from the newest result":            testStatus,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
-	t.Run("the status follows from the newest result", func(t *testing.T) { testStatus(t, open) })
 }
