@@ -21,6 +21,7 @@ import (
 
 	"github.com/assay-gitops/assay/internal/hub/api"
 	"github.com/assay-gitops/assay/internal/hub/auth"
+	"github.com/assay-gitops/assay/internal/hub/auth/provider"
 	"github.com/assay-gitops/assay/internal/hub/changes"
 	"github.com/assay-gitops/assay/internal/hub/events"
 	"github.com/assay-gitops/assay/internal/hub/impact"
@@ -55,7 +56,8 @@ type Options struct {
 	// Agents, AgentTokens and Users are those of auth.Options.
 	Agents             []string
 	AgentTokens, Users string
-	// External, SessionKeys and SessionMaxAge are those of auth.Options, TrustedProxies those of api.Options.
+	// Provider, External, SessionKeys and SessionMaxAge are those of auth.Options, TrustedProxies those of api.Options.
+	Provider       *provider.Provider
 	External       *url.URL
 	SessionKeys    string
 	SessionMaxAge  time.Duration
@@ -89,7 +91,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	defer func() { err = errors.Join(err, kept.Close()) }()
 	who, err := auth.New(auth.Options{
 		Client: o.Client, Cluster: o.Cluster, Agents: o.Agents, AgentTokens: o.AgentTokens, Users: o.Users, Logger: o.Logger,
-		External: o.External, SessionKeys: o.SessionKeys, SessionMaxAge: o.SessionMaxAge,
+		Provider: o.Provider, External: o.External, SessionKeys: o.SessionKeys, SessionMaxAge: o.SessionMaxAge,
 	})
 	if err != nil {
 		return fmt.Errorf("setting up authentication: %w", err)

@@ -79,7 +79,7 @@ type Handler struct {
 // End ends streams.
 func (h *Handler) End() { h.changes.End() }
 
-// New makes the handler of all the API's paths: /v1/…, /openapi.json, /docs, /healthz, /readyz and /metrics. What is not there is answered
+// New makes the handler of all the API's paths: /v1/…, /auth/…, /openapi.json, /docs, /healthz, /readyz and /metrics. What is not there is answered
 // as such, so it may be the handler of everything.
 func New(o Options) (*Handler, error) {
 	if o.Store == nil || o.Auth == nil || o.Live == nil || o.Impacts == nil {
@@ -141,7 +141,7 @@ func New(o Options) (*Handler, error) {
 	s.registerImpact()
 	s.registerSession()
 	s.registerProbes(mux, o.Metrics)
-	if err := s.registerDocument(mux); err != nil {
+	if err := errors.Join(s.registerDocument(mux), s.registerSignIn(mux)); err != nil {
 		return nil, err
 	}
 	registerNothing(mux)

@@ -110,6 +110,12 @@ func now() time.Time { return storetest.Start.Add(24 * time.Hour) }
 
 func newBed(t testing.TB, change ...func(*Options)) *bed {
 	t.Helper()
+	return newBedFor(t, func(*auth.Options) {}, change...)
+}
+
+// newBedFor is one with another authentication.
+func newBedFor(t testing.TB, authenticated func(*auth.Options), change ...func(*Options)) *bed {
+	t.Helper()
 	b := &bed{log: &safeBuffer{}, cluster: authtest.Start(t)}
 	b.cluster.SetNamespaces("shop", "empty", foreign+"-ns")
 	for token, name := range map[string]string{nobody: "nobody", tenant: "tenant", platform: "platform"} {
@@ -133,10 +139,12 @@ func newBed(t testing.TB, change ...func(*Options)) *bed {
 	logger := slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	b.users = filepath.Join(t.TempDir(), "users")
 	b.writeUsers(t, nobody, tenant, platform)
-	who, err := auth.New(auth.Options{
+	authentication := auth.Options{
 		Client: b.cluster.Client(t), Cluster: "here", AgentTokens: tokens, Users: b.users, Logger: logger,
 		Now: func() time.Time { return time.Now().Add(time.Duration(b.ahead.Load())) },
-	})
+	}
+	authenticated(&authentication)
+	who, err := auth.New(authentication)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,7 +266,9 @@ func (b *bed) send(t testing.TB, method, token, path, body string, headers ...st
 	for i := 0; i < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
 	}
-	response, err := http.DefaultClient.Do(request)
+	// Where an answer leads is part of it.
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := client.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}

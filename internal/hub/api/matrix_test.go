@@ -109,12 +109,14 @@ func rows() map[string][]row {
 			"anonymous": 401, "nobody": 401, "tenant": 401, "platform": 401, "agent": 200,
 		}}},
 		// What is not in the document and for anybody.
-		"GET /openapi.json": {{path: "/openapi.json", want: anybody(200)}},
-		"GET /docs":         {{path: "/docs", want: anybody(200)}},
-		"GET /healthz":      {{path: "/healthz", want: anybody(200)}},
-		"GET /readyz":       {{path: "/readyz", want: anybody(200)}},
-		"GET /metrics":      {{path: "/metrics", want: anybody(200)}},
-		"GET /":             {{path: "/", want: anybody(404)}, {path: "/v1/../../etc", want: anybody(404)}},
+		"GET /openapi.json":  {{path: "/openapi.json", want: anybody(200)}},
+		"GET /docs":          {{path: "/docs", want: anybody(200)}},
+		"GET /auth/login":    {{path: "/auth/login?return_to=/x", want: anybody(403)}}, // there is no provider here
+		"GET /auth/callback": {{path: "/auth/callback?code=x&state=y", want: anybody(403)}},
+		"GET /healthz":       {{path: "/healthz", want: anybody(200)}},
+		"GET /readyz":        {{path: "/readyz", want: anybody(200)}},
+		"GET /metrics":       {{path: "/metrics", want: anybody(200)}},
+		"GET /":              {{path: "/", want: anybody(404)}, {path: "/v1/../../etc", want: anybody(404)}},
 	}
 }
 

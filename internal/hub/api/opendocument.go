@@ -40,8 +40,7 @@ func (s *service) registerDocument(mux *http.ServeMux) error {
 	if err != nil {
 		return err
 	}
-	style := sha256.Sum256([]byte(docsStyle))
-	policy := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(style[:]) + "'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+	policy := styledPage()
 	mux.HandleFunc("GET "+documentPath, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		// Who does not take the answer has gone.
@@ -53,6 +52,12 @@ func (s *service) registerDocument(mux *http.ServeMux) error {
 		_, _ = w.Write(page)
 	})
 	return nil
+}
+
+// styledPage is the content security policy of a page with docsStyle in it and nothing else.
+func styledPage() string {
+	style := sha256.Sum256([]byte(docsStyle))
+	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(style[:]) + "'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 }
 
 // allowNull says of the maps in what is shown as it came, whose types are of other packages, that they may be null, as nil maps are.

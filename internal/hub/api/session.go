@@ -167,6 +167,9 @@ func (s *service) shownSession(ctx context.Context, who auth.Identity, cookie *h
 
 func (s *service) signInPossible() []SignInPossible {
 	possible := []SignInPossible{}
+	if s.auth.HasProvider() {
+		possible = append(possible, SignInPossible{Way: string(auth.ByProvider), Path: auth.LoginPath})
+	}
 	if s.auth.HasPasswords() {
 		possible = append(possible, SignInPossible{Way: string(auth.ByPassword), Path: sessionPath})
 	}

@@ -14,6 +14,7 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/assay-gitops/assay/internal/hub/auth/provider"
 	"github.com/assay-gitops/assay/internal/hub/store"
 )
 
@@ -80,6 +81,8 @@ type Options struct {
 	SessionKeys string
 	// SessionMaxAge is how long a session lasts at most; 0 is DefaultSessionMaxAge.
 	SessionMaxAge time.Duration
+	// Provider is an identity provider; nil for none.
+	Provider *provider.Provider
 	// External is where browsers find the hub; nil when that is where it listens.
 	External *url.URL
 	Logger   *slog.Logger
@@ -97,6 +100,7 @@ type Auth struct {
 	registered *watched[*registrations]
 	users      *users
 	sessions   *sessions
+	provider   *provider.Provider
 	external   *url.URL
 	logger     *slog.Logger
 }
@@ -133,7 +137,7 @@ func New(o Options) (*Auth, error) {
 	}
 	a := &Auth{
 		cluster: o.Cluster, audience: o.Audience, tokens: newTokens(o.Client, o.Now), rights: newRights(o.Client, o.Cluster, o.Now), external: o.External,
-		logger: o.Logger,
+		logger: o.Logger, provider: o.Provider,
 	}
 	for _, agent := range o.Agents {
 		namespace, name, ok := strings.Cut(agent, ":")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/cache"
@@ -53,6 +54,8 @@ type sessions struct {
 	now    clock
 	// ended has IDs, of sessions and of sign-ins that are over.
 	ended *cache.LRUExpireCache
+	// once is for ending something that nobody else has ended.
+	once sync.Mutex
 }
 
 func newSessions(o *Options) (*sessions, error) {
@@ -92,6 +95,17 @@ func (s *sessions) until(of *session) (expires, ends time.Time) {
 		expires = ends
 	}
 	return expires, ends
+}
+
+// endOnce ends what has an ID, and tells whether it was not ended before.
+func (s *sessions) endOnce(id string, remembered time.Duration) bool {
+	s.once.Lock()
+	defer s.once.Unlock()
+	if _, before := s.ended.Get(id); before {
+		return false
+	}
+	s.ended.Add(id, true, remembered)
+	return true
 }
 
 // begin is a session of somebody that starts now.
@@ -141,6 +155,11 @@ func (a *Auth) signedIn(r *http.Request) (Identity, error) {
 		if !ok || mark != found.Source {
 			return Identity{}, unauthenticated("the session has ended, as the password has changed or the user is gone: sign in again")
 		}
+	case ByProvider:
+		if a.provider == nil || a.provider.Mark() != found.Source {
+			return Identity{}, unauthenticated("the session has ended, as the hub has another identity provider now: sign in again")
+		}
+		who = providerUser(found)
 	default:
 		return Identity{}, unauthenticated("the session has ended: sign in again")
 	}
@@ -220,7 +239,7 @@ func (a *Auth) identity(of *session, who user) Identity {
 func (a *Auth) SignOut(r *http.Request) (who string, cookie *http.Cookie) {
 	if found, err := a.findSession(r); err == nil {
 		_, ends := a.sessions.until(found)
-		a.sessions.ended.Add(found.ID, true, ends.Sub(a.sessions.now()))
+		a.sessions.endOnce(found.ID, ends.Sub(a.sessions.now()))
 		who = found.Name
 	}
 	return who, a.gone(r, SessionCookie)
