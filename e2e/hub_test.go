@@ -425,6 +425,17 @@ func TestTheHubKeepsWhatAgentsFindAndTellsItToWhoMaySee(t *testing.T) {
 	}
 	h.expect(t, tenant, policy, append(want, "audit open hubbed-red/there")...)
 
+	t.Run("who was refused is known", func(t *testing.T) {
+		var list struct{ Items []struct{ ID string } }
+		if code, err := h.get(t, tenant, "/v1/violations?gate=admission&limit=1&policy="+policy, &list); err != nil || code != http.StatusOK || len(list.Items) != 1 {
+			t.Fatal(code, err, list)
+		}
+		var history struct{ Items []struct{ User, Operation string } }
+		if code, err := h.get(t, tenant, "/v1/violations/"+list.Items[0].ID+"/history", &history); err != nil || code != http.StatusOK || len(history.Items) == 0 || history.Items[0].User == "" || history.Items[0].Operation != "CREATE" {
+			t.Errorf("%d, %v, %+v", code, err, history)
+		}
+	})
+
 	t.Run("the command line asks the hub as well", func(t *testing.T) {
 		made, err := shared.Client.CoreV1().ServiceAccounts("hubbed-red").CreateToken(t.Context(), "tenant", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
 		if err != nil {

@@ -254,7 +254,7 @@ func (r *results) admitted(ctx context.Context, d admission.Decision, workspace 
 		return
 	}
 	meta := r.meta(sink.Admission, weave.SourceAdmission, string(d.Operation))
-	meta.Operation = d.Operation
+	meta.Operation, meta.User = d.Operation, d.User
 	if d.Namespace != "" {
 		meta.Workspace = workspace(ctx, d.Namespace)
 	}

@@ -43,6 +43,8 @@ type Result struct {
 	Gate    Gate `json:"gate"`
 	// Operation of the request at admission, such as CREATE.
 	Operation policy.Operation `json:"operation,omitempty"`
+	// User who sent the request, at admission.
+	User string `json:"user,omitempty"`
 	// Validation is the document that the Weave Policy Agent would have sent. Its ID is the result's. The values of Secrets are
 	// masked in it.
 	Validation weave.PolicyValidation `json:"validation"`
@@ -80,6 +82,7 @@ type Meta struct {
 	weave.Meta
 	Gate      Gate
 	Operation policy.Operation
+	User      string
 	Workspace string
 	// Revision of the Flux object that applies the object.
 	Revision   string
@@ -91,7 +94,7 @@ type Meta struct {
 // New makes the result, with a new ID. It shares maps and lists with what it is made from.
 func New(from policy.Result, meta Meta) Result {
 	r := Result{
-		Version: resultVersion, Gate: meta.Gate, Operation: meta.Operation, Validation: weave.From(from, meta.Meta),
+		Version: resultVersion, Gate: meta.Gate, Operation: meta.Operation, User: meta.User, Validation: weave.From(from, meta.Meta),
 		Workspace: meta.Workspace, Life: meta.Life, Resolution: meta.Resolution, Pass: meta.Pass,
 	}
 	if app, ok := from.Object.App(); ok {

@@ -104,6 +104,7 @@ type Event struct {
 	Resolution string    `json:"resolution,omitempty"`
 	Enforced   bool      `json:"enforced"`
 	Operation  string    `json:"operation,omitempty" doc:"The request at admission, such as CREATE."`
+	User       string    `json:"user,omitempty" doc:"Who sent the request, at admission."`
 	Message    string    `json:"message"`
 	Revision   string    `json:"revision,omitempty" doc:"The source revision that Flux applied."`
 	Pass       string    `json:"pass,omitempty" doc:"The full audit that the result belongs to."`
@@ -222,7 +223,7 @@ func (s *service) history(ctx context.Context, in *historyInput) (*historyOutput
 	for _, e := range events {
 		out.Body.Items = append(out.Body.Items, Event{
 			ResultID: e.ResultID, Time: e.Time.UTC(), Life: string(e.Life), Status: string(e.Status), Resolution: e.Resolution, Enforced: e.Enforced,
-			Operation: e.Operation, Message: e.Message, Revision: e.Revision, Pass: e.Pass,
+			Operation: e.Operation, User: e.User, Message: e.Message, Revision: e.Revision, Pass: e.Pass,
 		})
 	}
 	return out, nil

@@ -39,6 +39,8 @@ func (r *reader) field(t *text, to *sink.Result, key string) bool {
 		to.Gate = sink.Gate(t.own())
 	case "operation":
 		to.Operation = policy.Operation(t.own())
+	case "user":
+		to.User = t.own()
 	case "validation":
 		t.object(func(key string) bool { return r.validation(t, &to.Validation, key) })
 	case "app":

@@ -169,7 +169,9 @@ type Event struct {
 	Resolution string
 	Enforced   bool
 	Operation  string
-	Message    string
+	// User who sent the request, at admission.
+	User    string
+	Message string
 	// Revision of the Flux object that applied the object.
 	Revision string
 	Pass     string

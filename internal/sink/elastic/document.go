@@ -47,6 +47,7 @@ type assayFields struct {
 	Life       sink.Life       `json:"life,omitempty"`
 	Resolution string          `json:"resolution,omitempty"`
 	Pass       string          `json:"pass,omitempty"`
+	User       string          `json:"user,omitempty"`
 	Exception  *sink.Exception `json:"exception,omitempty"`
 }
 
@@ -58,7 +59,7 @@ func documentOf(r *sink.Result) document {
 			Policy: &v.Policy, Parameters: make([]parameterFields, 0, len(v.Policy.Parameters)),
 			Targets: targetFields{&v.Policy.Targets, make([]string, 0, len(v.Policy.Targets.Labels))},
 		},
-		Assay: assayFields{r.Gate, string(r.Operation), r.App, r.Workspace, r.Life, r.Resolution, r.Pass, r.Exception},
+		Assay: assayFields{r.Gate, string(r.Operation), r.App, r.Workspace, r.Life, r.Resolution, r.Pass, r.User, r.Exception},
 	}
 	for i := range v.Policy.Parameters {
 		p := &v.Policy.Parameters[i]

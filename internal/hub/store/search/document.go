@@ -107,6 +107,7 @@ type event struct {
 	Resolution string       `json:"resolution"`
 	Enforced   bool         `json:"enforced"`
 	Operation  string       `json:"operation"`
+	User       string       `json:"user,omitempty"`
 	Message    string       `json:"message"`
 	Revision   string       `json:"revision"`
 	Pass       string       `json:"pass"`
@@ -116,7 +117,7 @@ func eventOf(it *fold.Item) *event {
 	r := it.Result
 	e := &event{
 		ID: eventID(it.Key, it.ID), Violation: it.Key.String(), Result: term(it.ID), Time: it.At, ResultID: it.ID, Life: r.Life,
-		Status: it.Reading.Status, Resolution: it.Reading.Resolution, Enforced: it.Reading.Enforced, Operation: string(r.Operation),
+		Status: it.Reading.Status, Resolution: it.Reading.Resolution, Enforced: it.Reading.Enforced, Operation: string(r.Operation), User: words.Cut(r.User, maxMessage),
 		Message: words.Cut(r.Validation.Message, maxMessage), Pass: r.Pass,
 	}
 	if r.App != nil {
@@ -131,7 +132,7 @@ func eventID(key store.Key, result string) string { return hashOf(key.String(), 
 func (e *event) shown() store.Event {
 	return store.Event{
 		ResultID: e.ResultID, Time: time.Unix(0, e.Time).UTC(), Life: e.Life, Status: e.Status, Resolution: e.Resolution, Enforced: e.Enforced,
-		Operation: e.Operation, Message: e.Message, Revision: e.Revision, Pass: e.Pass,
+		Operation: e.Operation, User: e.User, Message: e.Message, Revision: e.Revision, Pass: e.Pass,
 	}
 }
 

@@ -22,7 +22,7 @@ type arrival struct {
 }
 
 // historyColumns is how many values a result has in the history; the first are its slot and ID, the last is its pass.
-const historyColumns = 8
+const historyColumns = 9
 
 func (a *arrival) id() any     { return a.row[1] }
 func (a *arrival) pass() int64 { n, _ := a.row[historyColumns-1].(int64); return n }
@@ -65,12 +65,12 @@ func (b *batch) arrival(cluster string, it *fold.Item) (arrival, error) {
 	}
 	a := arrival{item: it, change: c}
 	a.row = [historyColumns]any{int64(c.now.slot), resultID(it.ID), it.At, int64(saysOf(it.Result.Life, it.Reading))}
-	for i, text := range []string{it.Reading.Resolution, string(it.Result.Operation), revisionOf(it.Result.App), it.Result.Pass} {
+	for i, text := range []string{it.Reading.Resolution, string(it.Result.Operation), revisionOf(it.Result.App), it.Result.User, it.Result.Pass} {
 		n, err := b.text(text)
 		if err != nil {
 			return arrival{}, err
 		}
-		a.row[historyColumns-4+i] = n
+		a.row[historyColumns-5+i] = n
 	}
 	return a, nil
 }

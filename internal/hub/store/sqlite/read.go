@@ -94,10 +94,10 @@ func (s *Store) Violation(ctx context.Context, scope store.Scope, id string) (*s
 	return &shown, nil
 }
 
-const selectHistory = `SELECT h.id, h.time, h.says, coalesce(r.value, ''), coalesce(o.value, ''), coalesce(v.value, ''), coalesce(p.value, ''),
+const selectHistory = `SELECT h.id, h.time, h.says, coalesce(r.value, ''), coalesce(o.value, ''), coalesce(v.value, ''), coalesce(u.value, ''), coalesce(p.value, ''),
 	iif(h.message IS NULL, (SELECT message FROM violations WHERE slot = h.slot), coalesce(m.value, ''))
 	FROM history h LEFT JOIN texts r ON r.id = h.resolution LEFT JOIN texts o ON o.id = h.operation LEFT JOIN texts v ON v.id = h.revision
-	LEFT JOIN texts p ON p.id = h.pass LEFT JOIN texts m ON m.id = h.message
+	LEFT JOIN texts u ON u.id = h.user LEFT JOIN texts p ON p.id = h.pass LEFT JOIN texts m ON m.id = h.message
 	WHERE h.slot = ? ORDER BY h.time DESC, h.id DESC LIMIT ?`
 
 // History implements store.Store.
@@ -116,7 +116,7 @@ func (s *Store) History(ctx context.Context, scope store.Scope, id string, limit
 		var e store.Event
 		var id any
 		var at, said int64
-		if err := rows.Scan(&id, &at, &said, &e.Resolution, &e.Operation, &e.Revision, &e.Pass, &e.Message); err != nil {
+		if err := rows.Scan(&id, &at, &said, &e.Resolution, &e.Operation, &e.Revision, &e.User, &e.Pass, &e.Message); err != nil {
 			return err
 		}
 		e.ResultID, e.Time = resultIDText(id), time.Unix(0, at).UTC()

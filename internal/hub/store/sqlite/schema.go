@@ -15,7 +15,7 @@ type migration func(ctx context.Context, tx *sql.Tx) error
 
 // migrations in their order; the version of a database is how many it has had. What was released is never changed.
 func migrations() []migration {
-	return []migration{statements(tables), addTicks, statements(records), statements(contents)}
+	return []migration{statements(tables), addTicks, statements(records), statements(contents), statements(users)}
 }
 
 func statements(text string) migration {
@@ -148,6 +148,9 @@ ALTER TABLE violations ADD COLUMN content BLOB;
 ALTER TABLE violations ADD COLUMN pass INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE violations ADD COLUMN life INTEGER NOT NULL DEFAULT 0;
 `
+
+// users are who sent requests to admission, in texts.
+const users = `ALTER TABLE history ADD COLUMN user INTEGER NOT NULL DEFAULT 0`
 
 // addTicks makes the table of what results count as by day, as package columns has it: many in a row, so that it is read quickly.
 func addTicks(ctx context.Context, tx *sql.Tx) error {

@@ -236,12 +236,21 @@ func TestAStoreThatIsClosedSaysSo(t *testing.T) {
 	shut(t, s)
 }
 
+// older are results as they were kept before users were.
+func older() []*sink.Result {
+	all := some(200)
+	for _, r := range all {
+		r.User = ""
+	}
+	return all
+}
+
 // oldest makes a database of version 1 in a folder, as the first store did.
 func oldest(t *testing.T, dir string) {
 	t.Helper()
 	ctx := context.Background()
 	s := open(t, dir)
-	add(t, s, "one", some(200)...)
+	add(t, s, "one", older()...)
 	// Documents were whole.
 	list, err := s.Violations(ctx, whenever(), store.Page{Order: store.ByObject, Limit: 1000})
 	if err != nil {
@@ -263,7 +272,7 @@ func oldest(t *testing.T, dir string) {
 		}
 	}
 	for _, undo := range []string{
-		`ALTER TABLE violations DROP COLUMN content`, `ALTER TABLE violations DROP COLUMN pass`, `ALTER TABLE violations DROP COLUMN life`,
+		`ALTER TABLE history DROP COLUMN user`, `ALTER TABLE violations DROP COLUMN content`, `ALTER TABLE violations DROP COLUMN pass`, `ALTER TABLE violations DROP COLUMN life`,
 		`DROP TABLE ticks`, `DROP TABLE versions`, `DROP TABLE declarations`, `DROP TABLE passes`, `UPDATE version SET version = 1`,
 	} {
 		if _, err := s.writer.db.ExecContext(ctx, undo); err != nil {
@@ -279,11 +288,11 @@ func TestADatabaseOfVersion1OpensUnderTheNewest(t *testing.T) {
 	fixed := time.Unix(1_800_000_000, 0)
 	s := open(t, dir)
 	fresh.options.Now, s.options.Now = func() time.Time { return fixed }, func() time.Time { return fixed }
-	add(t, fresh, "one", some(200)...)
+	add(t, fresh, "one", older()...)
 	if _, err := s.writer.db.Exec(`DELETE FROM clusters`); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Add(context.Background(), "one", some(200)); err != nil {
+	if _, err := s.Add(context.Background(), "one", older()); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(answers(t, fresh), answers(t, s)); diff != "" {

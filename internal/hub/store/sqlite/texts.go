@@ -35,9 +35,9 @@ func (s *Store) sweepTexts(ctx context.Context) error {
 		return fmt.Errorf("counting texts: %w", err)
 	}
 	used := make([]uint64, newest/64+1)
-	err = each(ctx, s.readers, `SELECT resolution, operation, revision, pass, coalesce(message, 0) FROM history UNION ALL SELECT 0, 0, 0, pass, 0 FROM violations`, func(rows *sql.Rows) error {
-		var ids [5]int64
-		err := rows.Scan(&ids[0], &ids[1], &ids[2], &ids[3], &ids[4])
+	err = each(ctx, s.readers, `SELECT resolution, operation, revision, user, pass, coalesce(message, 0) FROM history UNION ALL SELECT 0, 0, 0, 0, pass, 0 FROM violations`, func(rows *sql.Rows) error {
+		var ids [6]int64
+		err := rows.Scan(&ids[0], &ids[1], &ids[2], &ids[3], &ids[4], &ids[5])
 		for _, id := range ids {
 			if id > 0 && id <= newest {
 				used[id/64] |= 1 << (id % 64)

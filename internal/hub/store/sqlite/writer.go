@@ -55,7 +55,7 @@ func newWriter(ctx context.Context, db *sql.DB, o Options) (*writer, error) {
 		`SELECT ` + violationColumns + ` FROM violations WHERE slot = ?`:                                                                     &w.selectViolation,
 		`INSERT OR REPLACE INTO violations (` + violationColumns + `) VALUES (?,?,?,?,?, ?,?,?,?,?, ?,?,?,?,?, ?,?,?,?,?, ?,?,?,?,?, ?,?,?)`: &w.insertViolation,
 		`INSERT OR REPLACE INTO documents (slot, policy, document) VALUES (?,?,?)`:                                                           &w.putDocument,
-		`INSERT OR IGNORE INTO history (slot, id, time, says, resolution, operation, revision, pass, message) VALUES (?,?,?,?,?,?,?,?,NULL)`: &w.insertHistory,
+		`INSERT OR IGNORE INTO history (slot, id, time, says, resolution, operation, revision, user, pass, message) VALUES (?,?,?,?,?,?,?,?,?,NULL)`: &w.insertHistory,
 		`UPDATE history SET message = ? WHERE slot = ? AND message IS NULL AND id <> ?`:                                                      &w.moveMessages,
 		`UPDATE history SET message = ? WHERE slot = ? AND id = ?`:                                                                           &w.setMessage,
 		`SELECT id FROM texts WHERE value = ?`:                                                                                               &w.selectText,
@@ -70,7 +70,7 @@ func newWriter(ctx context.Context, db *sql.DB, o Options) (*writer, error) {
 	}
 	var err error
 	if w.insertHistories, err = prepareSeveral(ctx, db,
-		`INSERT OR IGNORE INTO history (slot, id, time, says, resolution, operation, revision, pass) VALUES %s RETURNING slot, id`, historyColumns); err != nil {
+		`INSERT OR IGNORE INTO history (slot, id, time, says, resolution, operation, revision, user, pass) VALUES %s RETURNING slot, id`, historyColumns); err != nil {
 		return nil, err
 	}
 	if w.updateSeen, err = prepareSeveral(ctx, db, `WITH seen (slot, last, newest, revision, pass, life) AS (VALUES %s)

@@ -59,7 +59,7 @@ func Life(life sink.Life, resolution string) func(*sink.Result) {
 // Admission is a result of admission that refuses or warns.
 func Admission(enforced bool) func(*sink.Result) {
 	return func(r *sink.Result) {
-		r.Gate, r.Life, r.Pass, r.Operation = sink.Admission, "", "", policy.Update
+		r.Gate, r.Life, r.Pass, r.Operation, r.User = sink.Admission, "", "", policy.Update, "jane"
 		r.Validation.Enforced, r.Validation.Source, r.Validation.Trigger = enforced, weave.SourceAdmission, "UPDATE"
 	}
 }

@@ -287,7 +287,7 @@ func (without Without) testHistories(t *testing.T, s store.Store) {
 			reading := store.Read(r)
 			e := store.Event{
 				ResultID: r.Validation.ID, Time: r.Validation.CreatedAt, Life: r.Life, Status: reading.Status, Resolution: reading.Resolution,
-				Enforced: reading.Enforced, Operation: string(r.Operation), Message: r.Validation.Message, Pass: r.Pass,
+				Enforced: reading.Enforced, Operation: string(r.Operation), User: r.User, Message: r.Validation.Message, Pass: r.Pass,
 			}
 			if r.App != nil {
 				e.Revision = r.App.Revision
