@@ -430,7 +430,9 @@ func TestTheHubKeepsWhatAgentsFindAndTellsItToWhoMaySee(t *testing.T) {
 		if code, err := h.get(t, tenant, "/v1/violations?gate=admission&limit=1&policy="+policy, &list); err != nil || code != http.StatusOK || len(list.Items) != 1 {
 			t.Fatal(code, err, list)
 		}
-		var history struct{ Items []struct{ User, Operation string } }
+		var history struct {
+			Items []struct{ User, Operation string }
+		}
 		if code, err := h.get(t, tenant, "/v1/violations/"+list.Items[0].ID+"/history", &history); err != nil || code != http.StatusOK || len(history.Items) == 0 || history.Items[0].User == "" || history.Items[0].Operation != "CREATE" {
 			t.Errorf("%d, %v, %+v", code, err, history)
 		}
