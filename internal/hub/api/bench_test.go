@@ -59,11 +59,12 @@ func BenchmarkDecodeFleet(b *testing.B) {
 // audits after the other; the last round comes through HTTP as agents send it, the others straight to the store. Then the store is opened again
 // and asked each question ASSAY_HUB_ASKS (100) times. It is meant for -benchtime 1x. With ASSAY_HUB_DIR the store stays there.
 //
-// Times of the clock depend on what else the machine does; cpu-… is what all processors spent, on the hub and, through HTTP, on sending.
+// The rounds straight to the store end after ASSAY_HUB_SECONDS (an hour), however many results there are then. Times of the clock depend on what else the machine does; cpu-… is what all processors spent, on the hub and, through HTTP, on sending.
 func BenchmarkHub(b *testing.B) {
 	h := &hubBench{dir: os.Getenv("ASSAY_HUB_DIR"), asks: sizeOf(b, "ASSAY_HUB_ASKS", 100)}
 	h.fleet = storetest.Fleet{Clusters: 20, Violations: sizeOf(b, "ASSAY_HUB_FINDINGS", 20_000)}
 	h.rounds = max(2, sizeOf(b, "ASSAY_HUB_EVENTS", 200_000)/h.fleet.Violations)
+	h.longest = time.Duration(sizeOf(b, "ASSAY_HUB_SECONDS", 3600)) * time.Second
 	if h.dir == "" {
 		h.dir = b.TempDir()
 	}
@@ -93,6 +94,8 @@ type hubBench struct {
 	fleet  storetest.Fleet
 	rounds int
 	asks   int
+	// longest is for how long results are added straight to the store.
+	longest time.Duration
 	store  *sqlite.Store
 }
 
@@ -109,7 +112,8 @@ func (h *hubBench) straight(b *testing.B, first, last int) {
 	var took, processors time.Duration
 	added := 0
 	batches := h.fleet.Batches(intakeBatch)
-	for n := first * batches; n < last*batches; n++ {
+	end := time.Now().Add(h.longest)
+	for n := first * batches; n < last*batches && time.Now().Before(end); n++ {
 		results := h.fleet.Batch(n%batches, n/batches, h.rounds, intakeBatch)
 		start, before := time.Now(), processorTime(b)
 		k, err := h.store.Add(b.Context(), h.fleet.Cluster(n), results)

@@ -2,6 +2,7 @@ package columns
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/assay-gitops/assay/internal/hub/store"
@@ -106,6 +107,13 @@ func (x *Index) Reserve() (uint32, error) {
 
 // Release gives a slot back that was reserved.
 func (x *Index) Release(slot uint32) { x.free = append(x.free, slot) }
+
+// Expect makes room for so many violations.
+func (x *Index) Expect(violations int) {
+	slots := make(map[store.Key]uint32, violations)
+	maps.Copy(slots, x.slots)
+	x.slots = slots
+}
 
 // Load puts a violation into the slot that it had, when the index is filled. Then Loaded has to be called.
 func (x *Index) Load(slot uint32, v *Violation) error {

@@ -29,11 +29,11 @@ func (f Fleet) Batch(n, round, rounds, size int) []*sink.Result {
 	results := make([]*sink.Result, 0, size)
 	for i := range size {
 		if v := (first+i)*f.Clusters + n%f.Clusters; v < f.Violations {
-			r := f.Result(v, round, rounds)
-			if n := len(results); n > 0 && results[n-1].Validation.Entity.ID == r.Validation.Entity.ID {
-				r.Validation.Entity.Manifest = results[n-1].Validation.Entity.Manifest
+			var before *sink.Result
+			if n := len(results); n > 0 {
+				before = results[n-1]
 			}
-			results = append(results, r)
+			results = append(results, f.result(v, round, rounds, before))
 		}
 	}
 	return results
@@ -46,7 +46,10 @@ func (f Fleet) Batches(size int) int {
 
 // Result is what is said at a round of the violation i: opened in the first, then resolved and opened again now and then, and
 // unchanged otherwise.
-func (f Fleet) Result(i, round, rounds int) *sink.Result {
+func (f Fleet) Result(i, round, rounds int) *sink.Result { return f.result(i, round, rounds, nil) }
+
+// result has the manifest of the one before when that is about the same object.
+func (f Fleet) result(i, round, rounds int, before *sink.Result) *sink.Result {
 	n := i / f.Clusters // in its cluster
 	object, rule := n/5, n%5*5+n/5%5
 	// How often the object has changed.
@@ -75,7 +78,11 @@ func (f Fleet) Result(i, round, rounds int) *sink.Result {
 			v.Policy.Code = strings.Repeat("violation[result] { input.review.object.spec.template.spec.containers[_].x }\n", 20)
 			v.Policy.Description, v.Policy.HowToSolve = strings.Repeat("Why it matters. ", 20), strings.Repeat("What to do. ", 20)
 			v.Entity.ID, v.Entity.ResourceVersion = uid, fmt.Sprint(1_000_000+object+1000*changed)
-			v.Entity.Manifest = manifest(namespace, name, uid, v.Entity.ResourceVersion, object, changed)
+			if before != nil && before.Validation.Entity.ID == uid {
+				v.Entity.Manifest = before.Validation.Entity.Manifest
+			} else {
+				v.Entity.Manifest = manifest(namespace, name, uid, v.Entity.ResourceVersion, object, changed)
+			}
 			r.Workspace = namespace[:8]
 			r.Pass = uuidOf(fmt.Sprint("pass-", i%f.Clusters, "-", round))
 			r.App = &sink.App{Kind: "Kustomization", Name: namespace, Namespace: "flux-system", Revision: fmt.Sprintf("main@sha1:%040d", round)}
