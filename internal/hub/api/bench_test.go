@@ -96,7 +96,7 @@ type hubBench struct {
 	asks   int
 	// longest is for how long results are added straight to the store.
 	longest time.Duration
-	store  *sqlite.Store
+	store   *sqlite.Store
 }
 
 func (h *hubBench) open(b *testing.B) {

@@ -3,7 +3,6 @@ package changes
 import (
 	"context"
 	"crypto/cipher"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -20,8 +19,9 @@ const (
 	maxWaiting = 5_000
 	// linger is how long changes are kept after the last follower left, who may come back.
 	linger = time.Minute
-	// maxHistory bounds what is read of one violation.
+	// maxHistory bounds what is read of one violation, maxRead how many are read at once.
 	maxHistory = 1000
+	maxRead    = 200
 )
 
 // Store is a store whose changes can be followed. It is safe for concurrent use.
@@ -188,41 +188,50 @@ func (s *Store) work() {
 			s.mu.Unlock()
 			return
 		}
-		id := s.order[0]
-		s.order = s.order[1:]
-		one := s.waiting[id]
-		delete(s.waiting, id)
+		n := min(len(s.order), maxRead)
+		ids, some := s.order[:n:n], make(map[string]*news, n)
+		s.order = s.order[n:]
+		for _, id := range ids {
+			some[id] = s.waiting[id]
+			delete(s.waiting, id)
+		}
 		s.mu.Unlock()
 
-		c, err := s.read(id, one)
+		changes, err := s.read(ids, some)
 		s.mu.Lock()
-		switch {
-		case err != nil && s.reading.Err() == nil:
-			s.logger.Error("a violation that changed could not be read; those who follow are told that they lost something", "violation", id, "error", err)
+		if err != nil && s.reading.Err() == nil {
+			s.logger.Error("violations that changed could not be read; those who follow are told that they lost something", "violations", n, "error", err)
 			s.lose()
-		case err == nil && c != nil:
+		}
+		for _, c := range changes {
 			s.keep(c)
 		}
 		s.mu.Unlock()
 	}
 }
 
-// read finds out what became of a violation; nil for nothing.
-func (s *Store) read(id string, one *news) (*Change, error) {
+// read finds out what became of violations, in their order.
+func (s *Store) read(ids []string, some map[string]*news) ([]*Change, error) {
 	const unchanged = 4 // results that may have come meanwhile
-	everything := store.Scope{All: true}
-	// The history comes first: what comes in between is read once more.
-	history, err := s.History(s.reading, everything, id, min(len(one.results)+unchanged, maxHistory))
-	if err == nil {
-		var v *store.Violation
-		if v, err = s.Violation(s.reading, everything, id); err == nil {
-			return change(v, history, one), nil
+	most := 0
+	for _, one := range some {
+		most = max(most, len(one.results))
+	}
+	found, err := store.Several(s.reading, s.Store, store.Scope{All: true}, ids, min(most+unchanged, maxHistory))
+	if err != nil {
+		return nil, err //nolint:wrapcheck // it says what was read
+	}
+	var changes []*Change
+	for _, id := range ids {
+		v, is := found[id]
+		if !is {
+			continue // it only ever complied
+		}
+		if c := change(&v.Violation, v.History, some[id]); c != nil {
+			changes = append(changes, c)
 		}
 	}
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil // it only ever complied
-	}
-	return nil, err //nolint:wrapcheck // it says what was read
+	return changes, nil
 }
 
 // keep runs with s.mu held.

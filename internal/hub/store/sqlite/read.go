@@ -94,11 +94,24 @@ func (s *Store) Violation(ctx context.Context, scope store.Scope, id string) (*s
 	return &shown, nil
 }
 
-const selectHistory = `SELECT h.id, h.time, h.says, coalesce(r.value, ''), coalesce(o.value, ''), coalesce(v.value, ''), coalesce(u.value, ''), coalesce(p.value, ''),
+// historyValues are the values of an event, for scanEvent, of what is in newest.
+const historyValues = `h.id, h.time, h.says, coalesce(r.value, ''), coalesce(o.value, ''), coalesce(v.value, ''), coalesce(u.value, ''), coalesce(p.value, ''),
 	iif(h.message IS NULL, (SELECT message FROM violations WHERE slot = h.slot), coalesce(m.value, ''))
-	FROM history h LEFT JOIN texts r ON r.id = h.resolution LEFT JOIN texts o ON o.id = h.operation LEFT JOIN texts v ON v.id = h.revision
-	LEFT JOIN texts u ON u.id = h.user LEFT JOIN texts p ON p.id = h.pass LEFT JOIN texts m ON m.id = h.message
-	WHERE h.slot = ? ORDER BY h.time DESC, h.id DESC LIMIT ?`
+	FROM newest h LEFT JOIN texts r ON r.id = h.resolution LEFT JOIN texts o ON o.id = h.operation LEFT JOIN texts v ON v.id = h.revision
+	LEFT JOIN texts u ON u.id = h.user LEFT JOIN texts p ON p.id = h.pass LEFT JOIN texts m ON m.id = h.message`
+
+const selectHistory = `WITH newest AS (SELECT * FROM history WHERE slot = ? ORDER BY time DESC, id DESC LIMIT ?)
+	SELECT ` + historyValues + ` ORDER BY h.time DESC, h.id DESC`
+
+// scanEvent reads what comes before an event in a row, and the event.
+func scanEvent(rows *sql.Rows, before ...any) (e store.Event, err error) {
+	var id any
+	var at, said int64
+	err = rows.Scan(append(before, &id, &at, &said, &e.Resolution, &e.Operation, &e.Revision, &e.User, &e.Pass, &e.Message)...)
+	e.ResultID, e.Time = resultIDText(id), time.Unix(0, at).UTC()
+	e.Life, e.Status, e.Enforced = says(said).life(), says(said).status(), says(said).enforced()
+	return e, err
+}
 
 // History implements store.Store.
 func (s *Store) History(ctx context.Context, scope store.Scope, id string, limit int) ([]store.Event, error) {
@@ -113,16 +126,9 @@ func (s *Store) History(ctx context.Context, scope store.Scope, id string, limit
 	}
 	events := []store.Event{}
 	err = each(ctx, s.readers, selectHistory, func(rows *sql.Rows) error {
-		var e store.Event
-		var id any
-		var at, said int64
-		if err := rows.Scan(&id, &at, &said, &e.Resolution, &e.Operation, &e.Revision, &e.User, &e.Pass, &e.Message); err != nil {
-			return err
-		}
-		e.ResultID, e.Time = resultIDText(id), time.Unix(0, at).UTC()
-		e.Life, e.Status, e.Enforced = says(said).life(), says(said).status(), says(said).enforced()
+		e, err := scanEvent(rows)
 		events = append(events, e)
-		return nil
+		return err
 	}, slot, limit)
 	if err != nil {
 		return nil, fmt.Errorf("reading the history of the violation %s: %w", id, damage(err))

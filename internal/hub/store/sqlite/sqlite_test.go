@@ -394,6 +394,7 @@ func TestQueriesUseTheTrees(t *testing.T) {
 		`SELECT ` + violationColumns + ` FROM violations WHERE slot IN (1,2,3)`,
 		strings.NewReplacer("id = ?", "id = 1", "slot = ?", "slot = 1").Replace(selectDocument),
 		strings.NewReplacer("slot = ?", "slot = 1", "LIMIT ?", "LIMIT 10").Replace(selectHistory),
+		strings.Replace(fmt.Sprintf(selectHistories, "1,2"), "?", "10", 1),
 		`UPDATE history SET message = 1 WHERE slot = 1 AND message IS NULL AND id <> 2`,
 		`DELETE FROM history WHERE slot BETWEEN 1 AND 2000 AND time < 3`,
 		`SELECT slot FROM violations WHERE slot BETWEEN 1 AND 2 AND status <> 0 AND last < 3`,
@@ -409,7 +410,8 @@ func TestQueriesUseTheTrees(t *testing.T) {
 			if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
 				t.Fatal(err)
 			}
-			if strings.HasPrefix(detail, "SCAN") {
+			// What was chosen of the history is looked at whole.
+			if strings.HasPrefix(detail, "SCAN") && detail != "SCAN h" && !strings.HasPrefix(detail, "SCAN (subquery") {
 				t.Errorf("%s\n\t%s", query, detail)
 			}
 		}

@@ -36,6 +36,7 @@ func Test(t *testing.T, open func(t *testing.T) store.Store, without Without) {
 		"every question is answered as plain code answers it":  without.testQueries,
 		"nobody sees or counts what is not in scope":           without.testNothingOfOthers,
 		"histories are what was added":                         without.testHistories,
+		"several at once are as one after the other":           testSeveral,
 		"pages are stable while results are added":             without.testPagesWhileAdding,
 		"bad questions are refused":                            testBadQuestions,
 		"clusters are known by what they send":                 testClusters,
