@@ -259,6 +259,9 @@ func (b *batch) text(value string) (int64, error) {
 
 func (b *batch) policy(it *fold.Item) (knownPolicy, error) {
 	if k, is := b.w.policies[it.Definition.Hash]; is {
+		if b.w.usedPolicies != nil {
+			b.w.usedPolicies[k.id] = true
+		}
 		return k, nil
 	}
 	id, err := inserted(b.exec(b.w.insertPolicy, it.Definition.Hash[:], b.s.read.Codec.Compress(it.Definition.Text)))

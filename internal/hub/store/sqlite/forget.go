@@ -40,9 +40,15 @@ func (s *Store) Forget(ctx context.Context, before time.Time) (removed int, err 
 			return removed, fmt.Errorf("forgetting what is older than %s: %w", before.Format(time.RFC3339), damage(err))
 		}
 		if end {
-			return removed, nil
+			break
 		}
 	}
+	if removed > 0 {
+		if err := s.sweepPolicies(ctx); err != nil {
+			return removed, fmt.Errorf("forgetting what is older than %s: %w", before.Format(time.RFC3339), damage(err))
+		}
+	}
+	return removed, nil
 }
 
 // turn runs a transaction, and what follows from it in memory.

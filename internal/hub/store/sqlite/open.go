@@ -80,7 +80,9 @@ type Store struct {
 	// results is how many are kept.
 	results int
 
-	closing sync.Once
+	// sweeping is held by who looks for policies that nothing refers to.
+	sweeping sync.Mutex
+	closing  sync.Once
 }
 
 var _ store.Store = (*Store)(nil)

@@ -192,3 +192,76 @@ func TestTheLastHourIsNeverForgottenForItsSize(t *testing.T) {
 		t.Errorf("again: %+v, %v", done, err)
 	}
 }
+
+func TestPoliciesThatNothingRefersToAreForgotten(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	s := open(t, dir)
+	s.options.Now = func() time.Time { return storetest.Start.Add(100 * 24 * time.Hour) }
+	result := func(day int, name, code string, change func(*sink.Result)) *sink.Result {
+		return storetest.Result(fmt.Sprint(name, "-", day), storetest.Object("Pod", "shop", name), change, storetest.After(time.Duration(day)*24*time.Hour),
+			func(r *sink.Result) { r.Validation.Policy.Code = code })
+	}
+	opened, resolved := storetest.Life(sink.Opened, ""), storetest.Life(sink.Resolved, "object fixed")
+	add(t, s, "one",
+		result(1, "gone", "first", opened), result(2, "gone", "second", resolved), result(1, "open", "third", opened),
+		result(1, "changed", "fourth", opened), result(50, "changed", "fifth", opened), result(1, "changes", "sixth", opened))
+	used := s.writer.policies
+	if len(used) != 6 {
+		t.Fatalf("there are %d policies", len(used))
+	}
+	if _, err := s.Forget(ctx, storetest.Start.Add(10*24*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	var left int
+	if err := s.readers.QueryRow(`SELECT count(*) FROM policies`).Scan(&left); err != nil || left != 3 || len(s.writer.policies) != 3 || len(s.writer.byID) != 3 {
+		t.Errorf("%d, %d and %d are left, %v", left, len(s.writer.policies), len(s.writer.byID), err)
+	}
+	// What comes again is there again.
+	add(t, s, "one", result(60, "gone", "first", opened), result(61, "changes", "seventh", opened))
+	want := answers(t, s)
+	shut(t, s)
+	if diff := cmp.Diff(want, answers(t, open(t, dir))); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestPoliciesThatAreUsedWhileTheyAreForgottenStay, whichever of the two is first.
+func TestPoliciesThatAreUsedWhileTheyAreForgottenStay(t *testing.T) {
+	ctx, end := context.WithTimeout(context.Background(), time.Minute)
+	defer end()
+	s := open(t, t.TempDir())
+	stop, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			// Each policy is used again after others were.
+			r := storetest.Result(fmt.Sprint("r-", n), storetest.Object("Pod", "shop", "web"), storetest.After(time.Duration(n)*time.Second),
+				func(r *sink.Result) { r.Validation.Policy.Code = fmt.Sprint(n % 7) })
+			if added, err := s.Add(ctx, "one", []*sink.Result{r}); err != nil || added != 1 {
+				t.Errorf("added %d: %v", added, err)
+				return
+			}
+		}
+	}()
+	for range 50 {
+		if err := s.sweepPolicies(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	<-ended
+	var lost int
+	if err := s.readers.QueryRow(`SELECT (SELECT count(*) FROM violations WHERE policy NOT IN (SELECT id FROM policies)) +
+		(SELECT count(*) FROM documents WHERE policy NOT IN (SELECT id FROM policies))`).Scan(&lost); err != nil || lost > 0 {
+		t.Errorf("%d lost their policy, %v", lost, err)
+	}
+	if s.writer.usedPolicies != nil {
+		t.Error("the sweep has not ended")
+	}
+}

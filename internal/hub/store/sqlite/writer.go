@@ -28,9 +28,11 @@ type writer struct {
 	// texts are ids of some texts, policies all policies by their hashes.
 	texts map[string]int64
 	// used are the old texts that were used since a sweep of them began; nil when there is none. Whoever has the turn may use it.
-	used     map[int64]bool
-	policies map[[16]byte]knownPolicy
-	byID     map[int64]knownPolicy
+	used map[int64]bool
+	// usedPolicies are the policies that were used since a sweep of them began; nil when there is none.
+	usedPolicies map[int64]bool
+	policies     map[[16]byte]knownPolicy
+	byID         map[int64]knownPolicy
 }
 
 // knownPolicy is a policy with its number.
@@ -52,15 +54,15 @@ func newWriter(ctx context.Context, db *sql.DB, o Options) (*writer, error) {
 	}
 	w := &writer{db: db, turn: make(chan struct{}, 1), closed: make(chan struct{}), texts: map[string]int64{}, policies: map[[16]byte]knownPolicy{}, byID: map[int64]knownPolicy{}}
 	for text, statement := range map[string]**sql.Stmt{
-		`SELECT ` + violationColumns + ` FROM violations WHERE slot = ?`:                                                                     &w.selectViolation,
-		`INSERT OR REPLACE INTO violations (` + violationColumns + `) VALUES (?,?,?,?,?, ?,?,?,?,?, ?,?,?,?,?, ?,?,?,?,?, ?,?,?,?,?, ?,?,?)`: &w.insertViolation,
-		`INSERT OR REPLACE INTO documents (slot, policy, document) VALUES (?,?,?)`:                                                           &w.putDocument,
+		`SELECT ` + violationColumns + ` FROM violations WHERE slot = ?`:                                                                             &w.selectViolation,
+		`INSERT OR REPLACE INTO violations (` + violationColumns + `) VALUES (?,?,?,?,?, ?,?,?,?,?, ?,?,?,?,?, ?,?,?,?,?, ?,?,?,?,?, ?,?,?)`:         &w.insertViolation,
+		`INSERT OR REPLACE INTO documents (slot, policy, document) VALUES (?,?,?)`:                                                                   &w.putDocument,
 		`INSERT OR IGNORE INTO history (slot, id, time, says, resolution, operation, revision, user, pass, message) VALUES (?,?,?,?,?,?,?,?,?,NULL)`: &w.insertHistory,
-		`UPDATE history SET message = ? WHERE slot = ? AND message IS NULL AND id <> ?`:                                                      &w.moveMessages,
-		`UPDATE history SET message = ? WHERE slot = ? AND id = ?`:                                                                           &w.setMessage,
-		`SELECT id FROM texts WHERE value = ?`:                                                                                               &w.selectText,
-		`INSERT INTO texts (value) VALUES (?)`:                                                                                               &w.insertText,
-		`INSERT INTO policies (hash, definition) VALUES (?,?)`:                                                                               &w.insertPolicy,
+		`UPDATE history SET message = ? WHERE slot = ? AND message IS NULL AND id <> ?`:                                                              &w.moveMessages,
+		`UPDATE history SET message = ? WHERE slot = ? AND id = ?`:                                                                                   &w.setMessage,
+		`SELECT id FROM texts WHERE value = ?`:                                                                                                       &w.selectText,
+		`INSERT INTO texts (value) VALUES (?)`:                                                                                                       &w.insertText,
+		`INSERT INTO policies (hash, definition) VALUES (?,?)`:                                                                                       &w.insertPolicy,
 		insertTicks: &w.insertTicks,
 	} {
 		var err error
