@@ -188,7 +188,13 @@ func bounded(next http.Handler) http.Handler {
 		_ = control.SetWriteDeadline(time.Now().Add(writeTimeout))
 		taking := []string{intakePath, state.Path, oldPath, impactPath, sessionPath}
 		if (r.Method != http.MethodPost || !slices.Contains(taking, r.URL.Path)) && r.ContentLength != 0 {
+			// Nobody reads it.
 			w.Header().Set("Connection", "close")
+			if slices.Contains(taking, r.URL.Path) {
+				// Another method is the first thing that is wrong with it.
+				next.ServeHTTP(w, r)
+				return
+			}
 			writeProblem(w, http.StatusBadRequest, "this request has a body, and only POST of "+strings.Join(taking, ", ")+" takes one")
 			return
 		}

@@ -248,6 +248,7 @@ func TestWhatIsNotThere(t *testing.T) {
 		{http.MethodPost, "/v1/violations", 405, "GET", "GET"},
 		{http.MethodDelete, "/v1/violations/x", 405, "GET", "GET"},
 		{http.MethodGet, intakePath, 405, "POST", "POST"},
+		{http.MethodPut, sessionPath, 405, "GET, POST, DELETE", "DELETE"},
 	} {
 		got := b.send(t, test.method, platform, test.path, "")
 		if got.status != test.status || got.header.Get("Allow") != test.allow || !strings.Contains(got.problem(t), test.says) {
@@ -256,6 +257,9 @@ func TestWhatIsNotThere(t *testing.T) {
 	}
 	if got := b.send(t, http.MethodGet, platform, "/v1/violations", "{}"); got.status != http.StatusBadRequest || !strings.Contains(got.problem(t), "body") {
 		t.Errorf("a body where none is taken: %d %s", got.status, got.body)
+	}
+	if got := b.send(t, http.MethodPut, platform, intakePath, "{}"); got.status != http.StatusMethodNotAllowed || got.header.Get("Allow") != "POST" {
+		t.Errorf("another method, with a body: %d %s", got.status, got.body)
 	}
 	if got := b.send(t, http.MethodHead, platform, "/v1/violations", ""); got.status != http.StatusOK || got.body != "" {
 		t.Errorf("HEAD: %d %s", got.status, got.body)

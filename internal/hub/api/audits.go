@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
-	"net/http"
 	"slices"
 	"time"
 
@@ -21,7 +20,7 @@ import (
 type Audit struct {
 	ClusterName string     `json:"clusterName"`
 	ID          string     `json:"id" doc:"Results that it found have it as pass."`
-	Trigger     string     `json:"trigger" doc:"initial-audit, periodic-audit or requested-audit."`
+	Trigger     string     `json:"trigger" doc:"What it was made for: initial-audit, periodic-audit or requested-audit."`
 	Request     string     `json:"request,omitempty" doc:"What was asked for, when it was."`
 	Start       time.Time  `json:"start"`
 	End         *time.Time `json:"end,omitempty" doc:"Not there while it goes on, or when nobody told of its end."`
@@ -78,7 +77,6 @@ func (s *service) registerAudits() {
 	huma.Register(s.api, s.forReaders(auth.List, reading("list-audits", "/v1/audits", "Violations", "Lists full audits",
 		"The last ones of each cluster of which you may see something.")), s.listAudits)
 	one := reading("get-audit", "/v1/audits/{cluster}/{id}", "Violations", "Shows a full audit", "With what it counted, which is for those who may see all of the cluster.")
-	one.Errors = []int{http.StatusNotFound}
 	huma.Register(s.api, s.forReaders(auth.Get, one), s.oneAudit)
 }
 

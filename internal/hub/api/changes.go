@@ -72,9 +72,21 @@ func (s *service) registerChanges() {
 		Description: "Of violations that you may see and that the filters mean, or meant before they changed. Events are opened, changed and resolved, whose data is a " +
 			"Violation, and lost, whose data is Lost: list again. To miss nothing, list when the stream has begun. A comment comes every " + usualPace().heartbeat.String() + ".",
 		Responses: map[string]*huma.Response{"200": {Description: "Server-sent events.", Content: map[string]*huma.MediaType{
-			"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}},
+			"text/event-stream": {Schema: eventSchema()},
 		}}},
 	}), s.follow)
+}
+
+// eventSchema is of each event: there is no better place for it in OpenAPI 3.1.
+func eventSchema() *huma.Schema {
+	return &huma.Schema{
+		Type: huma.TypeObject, Description: "Each event.", Required: []string{"event", "id", "data"},
+		Properties: map[string]*huma.Schema{
+			"event": {Type: huma.TypeString, Enum: []any{"opened", "changed", "resolved", "lost"}},
+			"id":    {Type: huma.TypeString, Description: "For Last-Event-ID."},
+			"data":  {Type: huma.TypeString, Description: "JSON: a Violation or, of lost, Lost."},
+		},
+	}
 }
 
 // follow answers with a problem when there are too many streams.

@@ -40,17 +40,17 @@ type Impacts interface {
 // ImpactQuestion is a change of policies.
 type ImpactQuestion struct {
 	Objects    []map[string]any `json:"objects,omitempty" maxItems:"1000" doc:"Policies, PolicySets, PolicyConfigs and PolicyExceptions as they would be: each takes the place of the one of its kind and name."`
-	Without    []string         `json:"without,omitempty" maxItems:"1000" doc:"What would be gone, as KIND/NAME." example:"[\"PolicyException/legacy\"]"`
+	Without    []string         `json:"without,omitempty" maxItems:"1000" pattern:"^[^/]+/." doc:"What would be gone, as KIND/NAME." example:"[\"PolicyException/legacy\"]"`
 	Namespaces []string         `json:"namespaces,omitempty" maxItems:"100" doc:"Where to look; everywhere when there are none."`
-	Mode       string           `json:"mode,omitempty" enum:"admission,audit" default:"admission" doc:"By policies that act in this mode."`
-	Days       int              `json:"days,omitempty" minimum:"0" maximum:"90" doc:"Judge what was refused or warned about at admission in these last days as well; nothing of it when it is 0. What admission let pass the hub does not know."`
+	Mode       string           `json:"mode,omitempty" enum:"admission,audit" doc:"By policies that act in this mode: admission when it is not given."`
+	Days       wholeNumber      `json:"days,omitempty" minimum:"0" maximum:"90" doc:"Judge what was refused or warned about at admission in these last days as well; nothing of it when it is 0. What admission let pass the hub does not know."`
 	_          struct{}         `additionalProperties:"false"`
 }
 
 // ImpactChange is an object that would stand otherwise with a policy.
 type ImpactChange struct {
 	Policy   string   `json:"policy" doc:"Its id."`
-	Severity string   `json:"severity"`
+	Severity string   `json:"severity" enum:"low,medium,high"`
 	Object   Object   `json:"object"`
 	Before   string   `json:"before" enum:"complies,excepted,warned,refused"`
 	After    string   `json:"after" enum:"complies,excepted,warned,refused" doc:"refused is what its next change would be; what runs is not stopped."`
@@ -102,7 +102,7 @@ func (s *service) askImpact(ctx context.Context, in *impactInput) (*impactOutput
 	}
 	defer func() { <-s.impacts }()
 	if in.Body.Days > 0 {
-		change.Past = s.past(scope, s.now().AddDate(0, 0, -in.Body.Days), in.Body.Namespaces)
+		change.Past = s.past(scope, s.now().AddDate(0, 0, -int(in.Body.Days)), in.Body.Namespaces)
 	}
 	found, err := s.impact.Impact(ctx, change)
 	var unknown *survey.UnknownRefError

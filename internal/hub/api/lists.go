@@ -180,5 +180,5 @@ func orEmpty[T any](list []T) []T {
 
 // reading describes an operation that reads the cluster.
 func reading(id, path, tag, summary, description string) huma.Operation {
-	return huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Tags: []string{tag}, Summary: summary, Description: description}
+	return huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Tags: []string{tag}, Summary: summary, Description: description, Errors: []int{http.StatusNotFound}}
 }

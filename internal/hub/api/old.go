@@ -45,11 +45,24 @@ type OldQuestion struct {
 
 // OldPage is which part of a list is wanted.
 type OldPage struct {
-	PageSize   int      `json:"pageSize,omitempty" minimum:"0" doc:"1000 at most, and when it is not given."`
-	PageSize2  int      `json:"page_size,omitempty" minimum:"0"`
-	PageToken  string   `json:"pageToken,omitempty" maxLength:"2000" doc:"nextPageToken of the page before."`
-	PageToken2 string   `json:"page_token,omitempty" maxLength:"2000"`
-	_          struct{} `additionalProperties:"false"`
+	PageSize   wholeNumber `json:"pageSize,omitempty" minimum:"0" maximum:"2147483647" doc:"1000 at most, and when it is not given."`
+	PageSize2  wholeNumber `json:"page_size,omitempty" minimum:"0" maximum:"2147483647"`
+	PageToken  string      `json:"pageToken,omitempty" maxLength:"2000" doc:"nextPageToken of the page before."`
+	PageToken2 string      `json:"page_token,omitempty" maxLength:"2000"`
+	_          struct{}    `additionalProperties:"false"`
+}
+
+// wholeNumber is a number that some write as 5.0.
+type wholeNumber int32
+
+// UnmarshalJSON takes any number that is a whole one: it was checked that it is.
+func (s *wholeNumber) UnmarshalJSON(text []byte) error {
+	var number float64
+	if err := json.Unmarshal(text, &number); err != nil {
+		return fmt.Errorf("reading a whole number: %w", err)
+	}
+	*s = wholeNumber(number)
+	return nil
 }
 
 // OldViolation is a violation as those clients know it. In a list, what takes the whole result is empty.
@@ -115,8 +128,8 @@ type oldOneInput struct {
 	ID              string `path:"id" maxLength:"200" doc:"The violation's id."`
 	ClusterName     string `query:"clusterName" maxLength:"253" doc:"Its cluster; it need not be given."`
 	ClusterName2    string `query:"cluster_name" maxLength:"253" doc:"The same."`
-	ValidationType  string `query:"validationType" enum:"Admission,Audit,TFAdmission" doc:"Its gate; it need not be given."`
-	ValidationType2 string `query:"validation_type" enum:"Admission,Audit,TFAdmission" doc:"The same."`
+	ValidationType  string `query:"validationType" enum:"Admission,Audit,TFAdmission," doc:"Its gate; it need not be given."`
+	ValidationType2 string `query:"validation_type" enum:"Admission,Audit,TFAdmission," doc:"The same."`
 }
 
 type (
@@ -151,7 +164,7 @@ func (s *service) listOld(ctx context.Context, in *oldListInput) (*oldListOutput
 	page := store.Page{Order: store.ByLastSeen, Limit: oldPage}
 	if p := asked.Pagination; p != nil {
 		if size := cmp.Or(p.PageSize, p.PageSize2); size > 0 {
-			page.Limit = min(size, oldPage)
+			page.Limit = min(int(size), oldPage)
 		}
 		page.Cursor = cmp.Or(p.PageToken, p.PageToken2)
 	}

@@ -31,7 +31,7 @@ var docsStyle string
 
 // registerDocument serves the document, and a page that shows it and needs nothing else. Neither tells anything that was found.
 func (s *service) registerDocument(mux *http.ServeMux) error {
-	allowNull(s.api.OpenAPI().Components.Schemas.Map())
+	describe(s.api.OpenAPI())
 	document, err := json.MarshalIndent(s.api.OpenAPI(), "", "  ")
 	if err != nil {
 		return fmt.Errorf("writing the API's document: %w", err)
@@ -58,18 +58,6 @@ func (s *service) registerDocument(mux *http.ServeMux) error {
 func styledPage() string {
 	style := sha256.Sum256([]byte(docsStyle))
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(style[:]) + "'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-}
-
-// allowNull says of the maps in what is shown as it came, whose types are of other packages, that they may be null, as nil maps are.
-func allowNull(schemas map[string]*huma.Schema) {
-	for name, schema := range schemas {
-		if !strings.HasPrefix(name, "Weave") && !strings.HasPrefix(name, "Sink") {
-			continue
-		}
-		for _, property := range schema.Properties {
-			property.Nullable = property.Nullable || property.Type == huma.TypeObject
-		}
-	}
 }
 
 func docsPage(document *huma.OpenAPI) ([]byte, error) {

@@ -27,14 +27,14 @@ type PolicyObject struct {
 	Description   string            `json:"description" doc:"In Markdown."`
 	HowToSolve    string            `json:"howToSolve" doc:"In Markdown."`
 	Category      string            `json:"category"`
-	Severity      string            `json:"severity"`
+	Severity      string            `json:"severity" enum:"low,medium,high"`
 	Tags          []string          `json:"tags" nullable:"false"`
 	Standards     []Standard        `json:"standards" nullable:"false"`
 	Provider      string            `json:"provider" enum:"kubernetes,terraform"`
 	Enforce       bool              `json:"enforce" doc:"Whether a violation is refused rather than warned about."`
-	FailurePolicy string            `json:"failurePolicy" doc:"What an error of the policy means at admission: Fail or Ignore."`
+	FailurePolicy string            `json:"failurePolicy" enum:"Fail,Ignore" doc:"What an error of the policy means at admission."`
 	Mutate        bool              `json:"mutate" doc:"Whether admission repairs what is wrong."`
-	Modes         []string          `json:"modes" nullable:"false" doc:"In which the policy acts: audit, admission, tf-admission."`
+	Modes         []string          `json:"modes" nullable:"false" enum:"audit,admission,tf-admission" doc:"In which the policy acts."`
 	Tenant        string            `json:"tenant,omitempty" doc:"The workspace that the policy belongs to."`
 	Parameters    []PolicyParameter `json:"parameters" nullable:"false"`
 	Targets       PolicyTargets     `json:"targets"`
@@ -117,7 +117,6 @@ func (s *service) registerPolicies() {
 	huma.Register(s.api, s.forReadersOf(auth.Policies, auth.List, reading("list-policies", "/v1/policies", "Policies", "Lists the policies of a cluster",
 		"By name. It needs the right to list policies.")), s.listPolicies)
 	one := reading("get-policy", "/v1/policies/{name}", "Policies", "Shows a policy", "With its rule.")
-	one.Errors = []int{404}
 	huma.Register(s.api, s.forReadersOf(auth.Policies, auth.Get, one), s.onePolicy)
 }
 

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -59,14 +60,18 @@ func (s *service) registerProbes(mux *http.ServeMux, registry *prometheus.Regist
 // registerNothing answers what is asked for and is not there.
 func registerNothing(mux *http.ServeMux) {
 	mux.HandleFunc(anything, func(w http.ResponseWriter, r *http.Request) {
-		for _, method := range []string{http.MethodGet, http.MethodPost} {
+		var allowed []string
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 			other := r.Clone(r.Context())
 			other.Method = method
 			if _, pattern := mux.Handler(other); pattern != anything && pattern != "" {
-				w.Header().Set("Allow", method)
-				writeProblem(w, http.StatusMethodNotAllowed, "this is for "+method)
-				return
+				allowed = append(allowed, method)
 			}
+		}
+		if allowed != nil {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			writeProblem(w, http.StatusMethodNotAllowed, "this is for "+strings.Join(allowed, ", "))
+			return
 		}
 		writeProblem(w, http.StatusNotFound, "there is nothing here: "+docsPath+" says what there is")
 	})

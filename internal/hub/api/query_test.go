@@ -90,6 +90,8 @@ func TestQuestionsThatMakeNoSenseSayWhy(t *testing.T) {
 		"/v1/violations?severity=urgent":                                   {422, "high"},
 		"/v1/violations?status=open&status=shut":                           {422, "resolved"},
 		"/v1/violations?from=yesterday":                                    {422, "query.from"},
+		"/v1/violations?to=":                                               {400, "it is empty"},
+		"/v1/violations?gate=":                                             {400, "it is empty"},
 		"/v1/violations?from=2026-03-02T00:00:00Z&to=2026-03-01T00:00:00Z": {422, "not after from"},
 		"/v1/violations?cursor=x":                                          {400, "begin again without one"},
 		"/v1/violations?a=%zz":                                             {400, "not well-formed"},

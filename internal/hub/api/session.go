@@ -79,7 +79,7 @@ func (s *service) registerSession() {
 	anybody := func(op huma.Operation) huma.Operation {
 		op.Path, op.Tags = sessionPath, []string{"Session"}
 		op.Security = []map[string][]string{{readerToken: {}}, {readerPassword: {}}, {readerSession: {}}, {}}
-		op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusTooManyRequests,
+		op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusForbidden, http.StatusRequestURITooLong, http.StatusUnprocessableEntity, http.StatusTooManyRequests,
 			http.StatusInternalServerError, http.StatusServiceUnavailable)
 		slices.Sort(op.Errors)
 		op.Middlewares = huma.Middlewares{s.strictQuery}

@@ -20,7 +20,7 @@ type PolicySet struct {
 	Name        string              `json:"name"`
 	ClusterName string              `json:"clusterName"`
 	Title       string              `json:"title,omitempty" doc:"What people call it."`
-	Mode        string              `json:"mode" doc:"audit, admission or tf-admission; a set without one has no effect."`
+	Mode        string              `json:"mode" enum:"audit,admission,tf-admission," doc:"A set without one has no effect."`
 	Filters     v2.PolicySetFilters `json:"filters" doc:"A policy that matches any entry of any list is chosen."`
 	Policies    int                 `json:"policies" doc:"How many the set chooses."`
 	CreatedAt   time.Time           `json:"createdAt"`
@@ -46,7 +46,7 @@ type AboutPolicyConfig struct {
 // PolicyConfigItem is a PolicyConfig as lists show it.
 type PolicyConfigItem struct {
 	AboutPolicyConfig
-	Match string `json:"match" doc:"What it matches by: apps, namespaces, resources or workspaces."`
+	Match string `json:"match" enum:"apps,namespaces,resources,workspaces,Unknown match target" doc:"What it matches by."`
 }
 
 // PolicyConfigs is a page of a list.
@@ -75,7 +75,7 @@ type ConfiguredPolicy struct {
 // OnePolicyConfig is a PolicyConfig with what it sets.
 type OnePolicyConfig struct {
 	AboutPolicyConfig
-	MatchType string             `json:"matchType" doc:"match, as the list has it."`
+	MatchType string             `json:"matchType" enum:"apps,namespaces,resources,workspaces,Unknown match target" doc:"match, as the list has it."`
 	Match     PolicyConfigMatch  `json:"match"`
 	Policies  []ConfiguredPolicy `json:"policies" nullable:"false" doc:"By id."`
 }
@@ -122,7 +122,6 @@ func (s *service) registerSets() {
 	huma.Register(s.api, s.forReadersOf(auth.PolicyConfigs, auth.List, reading("list-policy-configs", "/v1/policy-configs", "Policies", "Lists the policy configs",
 		"They set parameters of policies for what they match. It needs the right to list policyconfigs.")), s.listConfigs)
 	one := reading("get-policy-config", "/v1/policy-configs/{name}", "Policies", "Shows a policy config", "With what it matches and sets.")
-	one.Errors = []int{404}
 	huma.Register(s.api, s.forReadersOf(auth.PolicyConfigs, auth.Get, one), s.oneConfig)
 	huma.Register(s.api, s.forReadersOf(auth.PolicyExceptions, auth.List, reading("list-exceptions", "/v1/exceptions", "Policies", "Lists the exceptions",
 		"They accept violations for a reason and a time. It needs the right to list policyexceptions.")), s.listExceptions)

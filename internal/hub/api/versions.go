@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"slices"
 	"time"
 
@@ -62,7 +61,6 @@ func (s *service) registerVersions() {
 	huma.Register(s.api, s.forReadersOf(auth.Policies, auth.List, reading("list-policy-versions", versionsPath, "Policies", "Lists what clusters were judged by",
 		"Policies, and of PolicySets, PolicyConfigs and PolicyExceptions those that you may list, with the time in which a cluster had them.")), s.listVersions)
 	one := reading("get-policy-version", versionsPath+"/{id}", "Policies", "Shows a policy as it was", "Or what goes with policies, which needs the right to get it.")
-	one.Errors = []int{http.StatusNotFound}
 	huma.Register(s.api, s.forReadersOf(auth.Policies, auth.Get, one), s.oneVersion)
 }
 

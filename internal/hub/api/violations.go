@@ -19,7 +19,7 @@ const violationsPath = "/v1/violations"
 type Violation struct {
 	ID         string    `json:"id" doc:"Follows from cluster, gate, policy and object."`
 	Cluster    string    `json:"cluster"`
-	Gate       string    `json:"gate" doc:"What judged: admission, audit or terraform."`
+	Gate       string    `json:"gate" enum:"admission,audit,terraform" doc:"What judged."`
 	Status     string    `json:"status" enum:"open,resolved,excepted"`
 	Resolution string    `json:"resolution,omitempty" doc:"Why it is resolved, or which exception accepts it."`
 	Enforced   bool      `json:"enforced" doc:"Whether the policy refuses rather than warns."`
@@ -99,7 +99,7 @@ type Parameter struct {
 type Event struct {
 	ResultID   string    `json:"resultId"`
 	Time       time.Time `json:"time"`
-	Life       string    `json:"life,omitempty" doc:"What became of the finding, of audit: opened, unchanged, changed or resolved."`
+	Life       string    `json:"life,omitempty" enum:"opened,unchanged,changed,resolved" doc:"What became of the finding, of audit."`
 	Status     string    `json:"status" enum:"open,resolved,excepted"`
 	Resolution string    `json:"resolution,omitempty"`
 	Enforced   bool      `json:"enforced"`

@@ -40,8 +40,8 @@ func (s *service) forReaders(verb auth.Verb, op huma.Operation) huma.Operation {
 // forReadersOf makes an operation one that readers with a right to a resource may use.
 func (s *service) forReadersOf(resource auth.Resource, verb auth.Verb, op huma.Operation) huma.Operation {
 	op.Security = []map[string][]string{{readerToken: {}}, {readerPassword: {}}, {readerSession: {}}}
-	op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity,
-		http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable)
+	op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestURITooLong,
+		http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable)
 	slices.Sort(op.Errors)
 	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
 		request, _ := humago.Unwrap(ctx)
@@ -63,7 +63,7 @@ func (s *service) forReadersOf(resource auth.Resource, verb auth.Verb, op huma.O
 // forAgents makes an operation one that agents may use.
 func (s *service) forAgents(op huma.Operation) huma.Operation {
 	op.Security = []map[string][]string{{agentToken: {}}}
-	op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests,
+	op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestURITooLong, http.StatusTooManyRequests,
 		http.StatusInternalServerError, http.StatusServiceUnavailable)
 	slices.Sort(op.Errors)
 	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
@@ -140,6 +140,8 @@ func checkQuery(parameters []*huma.Param, query string) error {
 			faults = append(faults, &huma.ErrorDetail{Location: "query." + name, Message: message})
 		case parameter.Schema.Type != huma.TypeArray && len(values[name]) > 1:
 			faults = append(faults, &huma.ErrorDetail{Location: "query." + name, Message: "it is given several times and takes one value"})
+		case slices.Contains(values[name], "") && !mayBeEmpty(parameter.Schema):
+			faults = append(faults, &huma.ErrorDetail{Location: "query." + name, Message: "it is empty: leave it out, or give it a value"})
 		case len(values[name]) > maxValues:
 			faults = append(faults, &huma.ErrorDetail{Location: "query." + name, Message: fmt.Sprintf("it is given more than %d times", maxValues)})
 		}
@@ -151,4 +153,12 @@ func checkQuery(parameters []*huma.Param, query string) error {
 		return huma.Error400BadRequest("the query has parameters that cannot be answered", faults...)
 	}
 	return nil
+}
+
+// mayBeEmpty tells whether an empty value is one of a parameter. What huma cannot tell apart, a value that is empty and none, it takes for none.
+func mayBeEmpty(schema *huma.Schema) bool {
+	if schema.Type == huma.TypeArray {
+		schema = schema.Items
+	}
+	return schema.Type == huma.TypeString && schema.Format == "" && (schema.Enum == nil || slices.Contains(schema.Enum, any("")))
 }

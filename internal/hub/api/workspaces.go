@@ -98,7 +98,7 @@ type WorkspacePolicy struct {
 	ID        string    `json:"id"`
 	Name      string    `json:"name"`
 	Category  string    `json:"category"`
-	Severity  string    `json:"severity"`
+	Severity  string    `json:"severity" enum:"low,medium,high"`
 	Timestamp time.Time `json:"timestamp" doc:"When it was made."`
 }
 
@@ -131,7 +131,6 @@ func (s *service) registerWorkspaces() {
 		"Those of the hub's own cluster, by name, as far as you have the right to list workspaces in their namespaces.")), s.listWorkspaces)
 	one := func(id, path, summary, description string) huma.Operation {
 		op := reading(id, "/v1/workspaces/{name}"+path, "Workspaces", summary, description)
-		op.Errors = []int{404}
 		return s.forReadersOf(auth.Workspaces, auth.Get, op)
 	}
 	const seen = "In those of its namespaces that you may see."
