@@ -1,7 +1,6 @@
 package search
 
 import (
-	"maps"
 	"math/bits"
 	"slices"
 	"strconv"
@@ -185,13 +184,4 @@ func decodeTicks(values []int32) ticks {
 		t[k] += n
 	}
 	return t
-}
-
-func (t ticks) before(day int32) bool {
-	for k := range maps.Keys(t) {
-		if k.day < day {
-			return true
-		}
-	}
-	return false
 }
