@@ -88,7 +88,8 @@ library: build ## Tests of the policies that ship, by assay itself
 # hold Kubernetes itself are vetted, since vet would analyse all of it.
 .PHONY: e2e
 e2e: ## Tests against a real Kubernetes API server (builds it: minutes the first time)
-	@$(STEP) 'go vet of e2e' env CGO_ENABLED=0 $(GO) vet -C e2e . ./cluster ./release ./cmd/cluster ./gitserver ./flux ./search ./cmd/search
+	@$(STEP) 'go vet of e2e' env CGO_ENABLED=0 $(GO) vet -C e2e . ./cluster ./release ./cmd/cluster ./gitserver ./flux ./identity ./search ./cmd/search
+	@$(STEP) 'go vet of the identity provider' env CGO_ENABLED=0 $(GO) vet -C e2e/identity/server .
 	@$(STEP) 'chart and Git server' env CGO_ENABLED=0 $(GO) test -C e2e ./release ./gitserver
 	@$(STEP) 'real search servers' env CGO_ENABLED=0 $(GO) test -C e2e -timeout 30m ./search
 	@$(STEP) 'real API server' env CGO_ENABLED=0 $(GO) test -C e2e -timeout 45m .

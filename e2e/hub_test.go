@@ -91,6 +91,8 @@ type hubProcess struct {
 	address string
 	command *exec.Cmd
 	ended   chan error
+	// arguments beside the usual.
+	arguments []string
 }
 
 func (h *hubProcess) start(t *testing.T) {
@@ -103,7 +105,8 @@ func (h *hubProcess) start(t *testing.T) {
 	if listen == "" {
 		listen = "127.0.0.1:0"
 	}
-	h.command = exec.Command(assay, "hub", "--data-dir", h.dir, "--kubeconfig", h.kubeconfig, "--listen", listen, "--cluster", "home") //nolint:noctx // ended by its process id
+	arguments := append([]string{"hub", "--data-dir", h.dir, "--kubeconfig", h.kubeconfig, "--listen", listen, "--cluster", "home"}, h.arguments...)
+	h.command = exec.Command(assay, arguments...) //nolint:noctx // ended by its process id
 	lines, err := h.command.StderrPipe()
 	if err == nil {
 		err = h.command.Start()
@@ -377,6 +380,7 @@ func TestTheHubKeepsWhatAgentsFindAndTellsItToWhoMaySee(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := &hubProcess{dir: t.TempDir(), kubeconfig: account}
+	provider := withProvider(t, h)
 	h.start(t)
 	t.Cleanup(func() {
 		if err := h.signal(t, syscall.SIGTERM); err != nil {
@@ -403,6 +407,8 @@ func TestTheHubKeepsWhatAgentsFindAndTellsItToWhoMaySee(t *testing.T) {
 			}
 		}
 	})
+
+	t.Run("people sign in with an identity provider", func(t *testing.T) { testSignIn(t, h, provider, policy) })
 
 	t.Run("what the cluster holds is shown to who may see it", func(t *testing.T) { testHubLive(t, h, policy, platform, tenant) })
 	t.Run("what the cluster is judged by is kept, and its audits", func(t *testing.T) { testHubRecords(t, h, policy, platform, tenant) })
