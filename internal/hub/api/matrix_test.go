@@ -116,7 +116,7 @@ func rows() map[string][]row {
 		"GET /healthz":       {{path: "/healthz", want: anybody(200)}},
 		"GET /readyz":        {{path: "/readyz", want: anybody(200)}},
 		"GET /metrics":       {{path: "/metrics", want: anybody(200)}},
-		"GET /":              {{path: "/", want: anybody(404)}, {path: "/v1/../../etc", want: anybody(404)}},
+		"GET /":              {{path: "/", want: anybody(404)}, {path: "/v1/../../etc", want: anybody(307)}, {path: "/etc", want: anybody(404)}},
 	}
 }
 
