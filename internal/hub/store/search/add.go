@@ -287,7 +287,10 @@ func (b *batch) fold(c *change, known map[string]*hit, read map[string]*document
 	d := documentOf(c.key, now, c.ticks)
 	d.Result = c.result
 	o := operation{action: "create", index: b.s.violations, id: d.ID, body: d}
-	if c.seen != nil {
+	switch {
+	case c.seen != nil && d.Result != nil:
+		o.action, o.seen = "index", c.seen // all of it is new, so the server need not read what is there
+	case c.seen != nil:
 		o.action, o.seen, o.body = "update", c.seen, object{"doc": d}
 	}
 	return o, true
