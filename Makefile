@@ -88,7 +88,7 @@ library: build ## Tests of the policies that ship, by assay itself
 # hold Kubernetes itself are vetted, since vet would analyse all of it.
 .PHONY: e2e
 e2e: ## Tests against a real Kubernetes API server (builds it: minutes the first time)
-	@$(STEP) 'go vet of e2e' env CGO_ENABLED=0 $(GO) vet -C e2e . ./cluster ./release ./cmd/cluster ./gitserver ./flux ./identity ./search ./cmd/search
+	@$(STEP) 'go vet of e2e' env CGO_ENABLED=0 $(GO) vet -C e2e . ./cluster ./release ./cmd/cluster ./gitserver ./flux ./identity ./search ./cmd/search ./fuzz
 	@$(STEP) 'go vet of the identity provider' env CGO_ENABLED=0 $(GO) vet -C e2e/identity/server .
 	@$(STEP) 'chart and Git server' env CGO_ENABLED=0 $(GO) test -C e2e ./release ./gitserver
 	@$(STEP) 'real search servers' env CGO_ENABLED=0 $(GO) test -C e2e -timeout 30m ./search
@@ -106,6 +106,10 @@ search-server: ## Start a real OpenSearch for yourself, and print its URL (PRODU
 test-data: ## Tests that need real repositories and policies (ASSAY_DATA=/absolute/folder, see CONTRIBUTING.md)
 	@[ -d "$${ASSAY_DATA:?set it to the absolute path of the data folder}" ]
 	@$(STEP) 'real repositories and policies' $(GO) test -timeout $(TEST_TIMEOUT) $(PKG)
+
+.PHONY: fuzz-api
+fuzz-api: ## Ask the hub's API what its document allows and what not (ASSAY_FUZZ_EXAMPLES=1000 ASSAY_FUZZ_SEED=7; needs Python)
+	@CGO_ENABLED=0 $(GO) test -C e2e -count=1 -v -timeout 24h -run '^TestTheHubIsFuzzed$$' .
 
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME=20s
