@@ -44,6 +44,13 @@ func (w wall) id(tenant string) string {
 	return tenancyPrefix + tenant + "-allowed-" + string(w)
 }
 
+// RepositoriesPolicy is the id of the policy that says where a tenant may deploy from, ClustersPolicy of the one that says to which clusters. A
+// tenant that may do either without limits has no such policy.
+func RepositoriesPolicy(tenant string) string { return wallRepositories.id(tenant) }
+
+// ClustersPolicy is described with RepositoriesPolicy.
+func ClustersPolicy(tenant string) string { return wallClusters.id(tenant) }
+
 //go:embed walls/*.yaml
 var wallFiles embed.FS
 

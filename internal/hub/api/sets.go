@@ -68,7 +68,8 @@ type ConfiguredPolicy struct {
 	ID          string         `json:"id"`
 	Name        string         `json:"name,omitempty"`
 	Description string         `json:"description,omitempty"`
-	Parameters  map[string]any `json:"parameters"`
+	Parameters  map[string]any `json:"parameters" doc:"The values that it sets."`
+	Defaults    map[string]any `json:"defaults" doc:"The values that the same parameters have without it, as far as the policy has any."`
 	Status      string         `json:"status" enum:"OK,Warning" doc:"Warning when there is no such policy."`
 }
 
@@ -212,9 +213,14 @@ func (s *service) oneConfig(ctx context.Context, in *configInput) (*configOutput
 		Policies: make([]ConfiguredPolicy, 0, len(c.Spec.Config)),
 	}}
 	for _, id := range slices.Sorted(maps.Keys(c.Spec.Config)) {
-		shown := ConfiguredPolicy{ID: id, Status: "Warning", Parameters: map[string]any{}}
+		shown := ConfiguredPolicy{ID: id, Status: "Warning", Parameters: map[string]any{}, Defaults: map[string]any{}}
 		if i := slices.IndexFunc(policies, func(p v2.Policy) bool { return p.Spec.ID == id }); i >= 0 {
 			shown.Status, shown.Name, shown.Description = "OK", policies[i].Spec.Name, policies[i].Spec.Description
+			for _, parameter := range policies[i].Spec.Parameters {
+				if _, set := c.Spec.Config[id].Parameters[parameter.Name]; set && parameter.Value != nil {
+					shown.Defaults[parameter.Name] = json.RawMessage(parameter.Value.Raw)
+				}
+			}
 		}
 		for name, value := range c.Spec.Config[id].Parameters {
 			shown.Parameters[name] = json.RawMessage(value.Raw)

@@ -39,6 +39,7 @@ type OneWorkspace struct {
 	Workspace
 	Severities []Count `json:"severities,omitempty" doc:"Open violations by severity."`
 	Quotas     []Quota `json:"quotas" nullable:"false"`
+	Allowed    Allowed `json:"allowed"`
 }
 
 // Quota is what may be used in a namespace, and what is.
@@ -251,6 +252,11 @@ func (s *service) oneWorkspace(ctx context.Context, in *workspaceInput) (*worksp
 		q := &quotas[i]
 		out.Body.Quotas = append(out.Body.Quotas, Quota{q.Namespace, q.Name, amounts(q.Status.Hard, q.Spec.Hard), amounts(q.Status.Used)})
 	}
+	policies, err := s.live.Policies(ctx)
+	if _, err := s.unread(ctx, "reading policies", policies != nil, err); err != nil {
+		return nil, err
+	}
+	out.Body.Allowed = allowed(policies, w.Name)
 	if scope, ok := s.alsoSees(ctx, auth.Violations); ok {
 		counts, err := s.open(ctx, scope, []string{w.Name}, store.Severities)
 		if err != nil {
