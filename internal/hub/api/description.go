@@ -21,7 +21,8 @@ func describe(document *huma.OpenAPI) {
 			if op.OperationID == "get-summary" || op.OperationID == "list-applications" {
 				describeOnlyOpen(op)
 			}
-			if op.RequestBody != nil {
+			// What agents send has a decoder of its own, and types that are in answers as well.
+			if op.RequestBody != nil && !strings.HasPrefix(op.Path, intakePath) {
 				noteRefs(op.RequestBody.Content["application/json"].Schema, schemas, asked)
 			}
 		}
@@ -48,6 +49,9 @@ func describe(document *huma.OpenAPI) {
 				of.Nullable = false
 			}
 		}
+	}
+	if counts, is := schemas["Facets"].Properties["facets"].AdditionalProperties.(*huma.Schema); is {
+		counts.Nullable = false
 	}
 	schemas["OldParameter"].Properties["value"] = orNull(schemas["OldParameter"].Properties["value"])
 	problem := schemas["ErrorModel"]

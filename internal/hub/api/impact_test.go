@@ -153,3 +153,27 @@ func TestAnImpactIsToldOfWhatWasSentToAdmission(t *testing.T) {
 		t.Errorf("%d %s", answered.status, answered.body)
 	}
 }
+
+func FuzzImpactQuestion(f *testing.F) {
+	for _, body := range []string{
+		`{"without": ["Policy/known"]}`, `{"without": ["/"], "days": 1.0}`, `{"objects": [{"apiVersion": "pac.weave.works/v2", "kind": "Policy", "metadata": {"name": "x"}}]}`,
+		`{"objects": [{"apiVersion": "pac.weave.works/v2", "kind": "Policy", "metadata": {"name": ["x"]}}, null, {"metadata": 1e400}]}`, `{"mode": null}`,
+	} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		var question ImpactQuestion
+		if json.Unmarshal([]byte(body), &question) != nil {
+			return
+		}
+		change, err := question.change()
+		if err == nil && len(change.Objects)+len(change.Without) == 0 {
+			t.Errorf("nothing would change by %s", body)
+		}
+		for _, o := range change.Objects {
+			if o.Name() == "" {
+				t.Errorf("an object without a name in %s", body)
+			}
+		}
+	})
+}
