@@ -193,7 +193,7 @@ func (s *service) summary(ctx context.Context, in *summaryInput) (*summaryOutput
 
 // onlyOpen refuses other statuses where only what is open is counted.
 func onlyOpen(statuses []string) error {
-	if len(statuses) > 0 && !slices.Equal(statuses, []string{string(store.Open)}) {
+	if slices.ContainsFunc(statuses, func(status string) bool { return status != string(store.Open) }) {
 		return huma.Error422UnprocessableEntity("this is about what is open: leave out status, or ask /v1/facets")
 	}
 	return nil

@@ -312,6 +312,9 @@ func TestATenantCountsOnlyItsOwn(t *testing.T) {
 			t.Errorf("%s: got %+v", filter, none)
 		}
 	}
+	if got := b.get(t, platform, "/v1/applications?status=open&status=open"); got.status != http.StatusOK {
+		t.Errorf("got %d %s", got.status, got.body)
+	}
 	if got := b.get(t, platform, "/v1/applications?status=resolved"); got.status != http.StatusUnprocessableEntity {
 		t.Errorf("got %d %s", got.status, got.body)
 	}

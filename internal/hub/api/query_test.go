@@ -104,6 +104,7 @@ func TestQuestionsThatMakeNoSenseSayWhy(t *testing.T) {
 		"/v1/violations/x?gate=audit":                                      {400, "no such parameter"},
 		"/v1/timeline?from=2020-01-01T00:00:00Z":                           {422, "a year at a time"},
 		"/v1/timeline?from=2030-01-01T00:00:00Z":                           {422, "in the future"},
+		"/v1/summary?status=open&status=resolved":                          {422, "what is open"},
 		"/v1/summary?status=resolved":                                      {422, "what is open"},
 		"/v1/facets?dimension=color":                                       {422, "namespace"},
 		"/v1/export?format=xlsx":                                           {422, "ndjson"},
