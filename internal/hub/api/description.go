@@ -107,6 +107,10 @@ func describeOnlyOpen(op *huma.Operation) {
 // describeOperation adds what is around all operations.
 func describeOperation(op *huma.Operation) {
 	text := func() *huma.Schema { return &huma.Schema{Type: huma.TypeString} }
+	op.Responses["431"] = &huma.Response{
+		Description: "Query and headers are longer than what is read of a request, so that it was not looked at: this is no problem+json.",
+		Content:     map[string]*huma.MediaType{"text/plain": {Schema: text()}},
+	}
 	whole := op.Responses["200"]
 	if op.Method == http.MethodGet && whole != nil && op.Path != changesPath && op.Path != exportPath && op.Path != sessionPath {
 		op.Responses["304"] = &huma.Response{Description: "What has the ETag of If-None-Match is still right."}
