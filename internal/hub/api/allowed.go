@@ -11,8 +11,8 @@ import (
 
 // Allowed is what the policies of tenancy let a workspace deploy from and to. What no policy is about is not limited, and not there.
 type Allowed struct {
-	Repositories []AllowedRepository `json:"repositories,omitempty" nullable:"false" doc:"Where it may deploy from; from anywhere when this is not there."`
-	Clusters     []string            `json:"clusters,omitempty" nullable:"false" doc:"Secrets of the clusters that it may deploy to, * for any; to any when this is not there."`
+	Repositories []AllowedRepository `json:"repositories,omitzero" nullable:"false" doc:"Where it may deploy from; from anywhere when this is not there."`
+	Clusters     []string            `json:"clusters,omitzero" nullable:"false" doc:"Secrets of the clusters that it may deploy to, * for any; to any when this is not there."`
 }
 
 // AllowedRepository is a Flux source.

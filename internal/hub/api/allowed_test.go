@@ -1,7 +1,9 @@
 package api
 
 import (
+	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -37,6 +39,11 @@ func TestWhereAWorkspaceMayDeployFromAndToIsReadFromItsPolicies(t *testing.T) {
 		got := allowed(c.policies, "red")
 		if !slices.Equal(got.Repositories, c.repositories) || (got.Repositories == nil) != (c.repositories == nil) || !slices.Equal(got.Clusters, c.clusters) || (got.Clusters == nil) != (c.clusters == nil) {
 			t.Errorf("%s: %+v", name, got)
+		}
+		// None that are allowed is not the same as no limit, in what is sent either.
+		sent, err := json.Marshal(got)
+		if err != nil || strings.Contains(string(sent), "repositories") != (c.repositories != nil) || strings.Contains(string(sent), "clusters") != (c.clusters != nil) {
+			t.Errorf("%s: %s, %v", name, sent, err)
 		}
 	}
 }

@@ -174,7 +174,7 @@ func TestSetsConfigsAndExceptionsAreShown(t *testing.T) {
 	if config.MatchType != "workspaces" || !slices.Equal(config.Match.Workspaces, []string{"shop-team"}) || len(config.Policies) != 2 {
 		t.Fatalf("got %+v", config)
 	}
-	if gone, known := config.Policies[0], config.Policies[1]; gone.Status != "Warning" || known.Status != "OK" || known.Name != "Replicas" || known.Parameters["count"] != 3.0 {
+	if gone, known := config.Policies[0], config.Policies[1]; gone.Status != "Warning" || known.Status != "OK" || known.Name != "Replicas" || known.Parameters["count"] != 3.0 || known.Defaults["count"] != 2.0 || len(gone.Defaults) != 0 {
 		t.Errorf("got %+v", config.Policies)
 	}
 	if got := ask[Exceptions](t, b, platform, "/v1/exceptions"); got.Total != 1 || !got.Exceptions[0].Expired || got.Exceptions[0].Reason != "soon" {
