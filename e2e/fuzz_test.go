@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -169,9 +170,8 @@ func sendFuzzed(t *testing.T, h *hubProcess) {
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		var problem any
-		_ = json.NewDecoder(response.Body).Decode(&problem)
-		t.Fatalf("the hub takes no results: %d %v", response.StatusCode, problem)
+		problem, err := io.ReadAll(response.Body)
+		t.Fatalf("the hub takes no results: %d %s %v", response.StatusCode, problem, err)
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/assay-gitops/assay/internal/sink/webhook"
 )
 
 // Client sends the hub what is no result. It is safe for concurrent use.
@@ -28,7 +30,7 @@ func NewClient(o Options) (*Client, error) {
 		return nil, errors.New("the hub's URL must begin with https:// or http:// and name a host") // it may have a password in it
 	}
 	if o.Client == nil {
-		o.Client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		o.Client = webhook.Client()
 	}
 	encoder, err := newEncoder()
 	if err != nil {

@@ -61,6 +61,11 @@ type Sink struct {
 	host string
 }
 
+// Client is one that follows no redirects: where results go is said by the configuration alone.
+func Client() *http.Client {
+	return &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
 // New checks the options. It does not speak to the server.
 func New(o Options) (*Sink, error) {
 	if o.Name == "" {
@@ -80,7 +85,7 @@ func New(o Options) (*Sink, error) {
 		return nil, fmt.Errorf("%s's URL must not have a user and a password; give a header", o.Name)
 	}
 	if o.Client == nil {
-		o.Client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		o.Client = Client()
 	}
 	return &Sink{o, u.Host}, nil
 }
