@@ -44,6 +44,7 @@ var getFilters = [...]struct{ name, usage string }{
 	{"severity", "only those of policies of this `severity`: low, medium, high"},
 	{"standard", "only those of policies for the standard with this `id`"},
 	{"gate", "only those found by this `gate`: admission, audit, terraform"},
+	{"exception", "only those that the PolicyException of this `name` accepts, with --status excepted"},
 	{"status", "only those with this `status`: open, resolved, excepted (default open)"},
 }
 

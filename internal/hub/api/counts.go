@@ -74,7 +74,7 @@ type Clusters struct {
 
 type facetsInput struct {
 	Filter
-	Dimension []string `query:"dimension,explode" enum:"cluster,namespace,workspace,app,kind,policy,category,severity,standard,gate,status" doc:"What to count by; all dimensions when none is named."`
+	Dimension []string `query:"dimension,explode" enum:"cluster,namespace,workspace,app,kind,policy,category,severity,standard,gate,status,exception" doc:"What to count by; all dimensions when none is named."`
 	Limit     int      `query:"limit" minimum:"1" maximum:"1000" default:"50" doc:"How many values of a dimension at most."`
 }
 
@@ -93,7 +93,7 @@ type (
 func dimensions() []store.Dimension {
 	return []store.Dimension{
 		store.Clusters, store.Namespaces, store.Workspaces, store.Apps, store.Kinds, store.Policies, store.Categories, store.Severities,
-		store.Standards, store.Gates, store.Statuses,
+		store.Standards, store.Gates, store.Statuses, store.Exceptions,
 	}
 }
 

@@ -25,9 +25,12 @@ type Filter struct {
 	Control   []string  `query:"control,explode" maxItems:"100" doc:"Controls, with the id of their standard." example:"weave.standards.soc2/weave.controls.soc2.1"`
 	Gate      []string  `query:"gate,explode" maxItems:"100" enum:"admission,audit,terraform" doc:"Gates that found it."`
 	Status    []string  `query:"status,explode" maxItems:"100" enum:"open,resolved,excepted" doc:"Statuses of violations."`
+	Exception []string  `query:"exception,explode" maxItems:"100" doc:"Names of the PolicyExceptions that accept them. An empty one means those that none accepts."`
 	Enforced  string    `query:"enforced" enum:"true,false" doc:"Whether the policy refuses rather than warns."`
 	From      time.Time `query:"from" doc:"Last seen at this time or later." example:"2026-11-01T00:00:00Z"`
 	To        time.Time `query:"to" doc:"Last seen before this time."`
+	FirstFrom time.Time `query:"firstFrom" doc:"First seen at this time or later." example:"2026-11-01T00:00:00Z"`
+	FirstTo   time.Time `query:"firstTo" doc:"First seen before this time."`
 	Text      string    `query:"text" maxLength:"200" doc:"Found, in any case, in the message, the names of object and policy, or the policy's id."`
 }
 
@@ -38,9 +41,15 @@ func (f *Filter) Resolve(ctx huma.Context) []error {
 	if values.Has("namespace") {
 		f.Namespace = values["namespace"]
 	}
+	if values.Has("exception") {
+		f.Exception = values["exception"]
+	}
 	var faults []error
 	if !f.From.IsZero() && !f.To.IsZero() && !f.From.Before(f.To) {
 		faults = append(faults, &huma.ErrorDetail{Location: "query.to", Message: "it is not after from", Value: f.To})
+	}
+	if !f.FirstFrom.IsZero() && !f.FirstTo.IsZero() && !f.FirstFrom.Before(f.FirstTo) {
+		faults = append(faults, &huma.ErrorDetail{Location: "query.firstTo", Message: "it is not after firstFrom", Value: f.FirstTo})
 	}
 	return faults
 }
@@ -51,7 +60,7 @@ func (f *Filter) query(scope store.Scope) store.Query {
 		Scope:    scope,
 		Clusters: f.Cluster, Namespaces: f.Namespace, Workspaces: f.Workspace, Apps: f.App, Kinds: f.Kind, Names: f.Name,
 		Policies: f.Policy, Categories: f.Category, Severities: f.Severity, Standards: f.Standard, Controls: f.Control,
-		From: f.From, To: f.To, Text: f.Text,
+		Exceptions: f.Exception, From: f.From, To: f.To, FirstFrom: f.FirstFrom, FirstTo: f.FirstTo, Text: f.Text,
 	}
 	for _, gate := range f.Gate {
 		q.Gates = append(q.Gates, sink.Gate(gate))

@@ -191,3 +191,40 @@ func FuzzQuery(f *testing.F) {
 		}
 	})
 }
+
+func TestWhatIsNewAndWhatIsAcceptedIsFound(t *testing.T) {
+	b := newBed(t)
+	named := func(name string) func(*sink.Result) { return storetest.Object("Deployment", "shop", name) }
+	b.add(t, "here",
+		storetest.Result("old", named("old")), storetest.Result("old-again", named("old"), storetest.After(50*time.Hour), storetest.Life(sink.Unchanged, "")),
+		storetest.Result("new", named("new"), storetest.After(48*time.Hour)),
+		storetest.Result("accepted", named("accepted"), storetest.After(48*time.Hour), storetest.Accepted("legacy")),
+	)
+	since := storetest.Start.Add(48 * time.Hour).Format(time.RFC3339Nano)
+	for query, want := range map[string][]string{
+		"firstFrom=" + since:                  {"accepted", "new"},
+		"firstFrom=" + since + "&status=open": {"new"},
+		"firstTo=" + since:                    {"old"},
+		"exception=legacy":                    {"accepted"},
+		"exception=":                          {"new", "old"},
+		"exception=other":                     {},
+	} {
+		got := []string{}
+		for _, v := range ask[Violations](t, b, platform, "/v1/violations?order=object&"+query).Items {
+			got = append(got, v.Object.Name)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", query, got, want)
+		}
+		lines := strings.Count(b.get(t, platform, "/v1/export?format=ndjson&"+query).body, "\n")
+		if lines != len(want) {
+			t.Errorf("%s: %d are exported, want %d", query, lines, len(want))
+		}
+	}
+	if facets := ask[Facets](t, b, tenant, "/v1/facets?dimension=exception").Facets["exception"]; !slices.Equal(facets, []Count{{"legacy", 1}}) {
+		t.Errorf("got %v", facets)
+	}
+	if got := b.get(t, platform, "/v1/violations?firstFrom=2026-11-02T00:00:00Z&firstTo=2026-11-01T00:00:00Z"); got.status != http.StatusUnprocessableEntity {
+		t.Errorf("got %d %s", got.status, got.body)
+	}
+}

@@ -3,6 +3,7 @@ package store
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // Has tells whether the violation is in scope.
@@ -16,7 +17,20 @@ func (q *Query) Means(v *Violation) bool {
 		oneOf(q.Apps, v.app()) && oneOf(q.Kinds, v.Kind) && oneOf(q.Names, v.Name) && oneOf(q.Policies, v.PolicyID) &&
 		oneOf(q.Categories, v.Category) && oneOf(q.Severities, v.Severity) && v.isFor(q.Standards, q.Controls) &&
 		oneOf(q.Gates, v.Gate) && oneOf(q.Statuses, v.Status) && (q.Enforced == nil || *q.Enforced == v.Enforced) &&
-		(q.From.IsZero() || !v.LastSeen.Before(q.From)) && (q.To.IsZero() || v.LastSeen.Before(q.To)) && v.tells(q.Text)
+		oneOf(q.Exceptions, v.Exception()) && within(v.LastSeen, q.From, q.To) && within(v.FirstSeen, q.FirstFrom, q.FirstTo) && v.tells(q.Text)
+}
+
+// within tells whether from ≤ t < to; zero does not bound it.
+func within(t, from, to time.Time) bool {
+	return (from.IsZero() || !t.Before(from)) && (to.IsZero() || t.Before(to))
+}
+
+// Exception is the name of the one that accepts the violation; empty when none does.
+func (v *Violation) Exception() string {
+	if v.Status != Excepted {
+		return ""
+	}
+	return v.Resolution
 }
 
 func oneOf[T comparable](wanted []T, value T) bool {

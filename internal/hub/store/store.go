@@ -92,9 +92,13 @@ type Query struct {
 	Standards, Controls []string
 	Gates               []sink.Gate
 	Statuses            []Status
-	Enforced            *bool
+	// Exceptions are names of those that accept it; the empty one means that none does.
+	Exceptions []string
+	Enforced   *bool
 	// From and To bound when a violation was last seen: From ≤ last seen < To. Zero does not.
 	From, To time.Time
+	// FirstFrom and FirstTo bound in the same way when it was first seen.
+	FirstFrom, FirstTo time.Time
 	// Text is found, in any case, in the message, the names of object and policy, or the policy's id. It has at most MaxText bytes.
 	Text string
 }
@@ -193,6 +197,8 @@ const (
 	Standards  Dimension = "standard"
 	Gates      Dimension = "gate"
 	Statuses   Dimension = "status"
+	// Exceptions are those that accept violations.
+	Exceptions Dimension = "exception"
 )
 
 // Count of violations with a value.

@@ -71,6 +71,8 @@ func (x *Index) column(d store.Dimension, byPolicy []int) (column, error) {
 			words[i] = string(status)
 		}
 		return of(&dict{words: words}, func(r *row) uint32 { return uint32(r.status) }), nil
+	case store.Exceptions:
+		return of(&x.resolutions, (*row).exception), nil
 	case store.Policies:
 		return x.ofPolicy(byPolicy, func(f *facts) []string { return []string{f.id} }), nil
 	case store.Categories:

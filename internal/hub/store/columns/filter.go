@@ -15,10 +15,10 @@ type filter struct {
 	scope scope
 
 	clusters, gates, kinds, names, namespaces, workspaces, apps set
-	policies                                                    set
+	policies, exceptions                                        set
 	statuses                                                    *[len(statuses) + 1]bool
 	enforced                                                    *bool
-	from, to                                                    int64
+	last, first                                                 span
 	search                                                      *search
 }
 
@@ -74,7 +74,8 @@ func (x *Index) filter(q *store.Query) (*filter, error) {
 	f := &filter{
 		scope: x.scope(q.Scope), clusters: x.clusters.among(q.Clusters), kinds: x.kinds.among(q.Kinds), names: x.names.among(q.Names),
 		namespaces: x.namespaces.among(q.Namespaces), workspaces: x.workspaces.among(q.Workspaces), apps: x.apps.among(q.Apps),
-		policies: x.policies.among(q), enforced: q.Enforced, from: nanoseconds(q.From, minTime), to: nanoseconds(q.To, maxTime),
+		policies: x.policies.among(q), exceptions: x.resolutions.among(q.Exceptions), enforced: q.Enforced,
+		last: spanOf(q.From, q.To), first: spanOf(q.FirstFrom, q.FirstTo),
 	}
 	if len(q.Gates) > 0 {
 		gates := make([]string, len(q.Gates))
@@ -100,6 +101,15 @@ const (
 	maxTime = 1<<63 - 1
 )
 
+// span is from ≤ time < to, in nanoseconds since 1970.
+type span struct{ from, to int64 }
+
+func spanOf(from, to time.Time) span {
+	return span{nanoseconds(from, minTime), nanoseconds(to, maxTime)}
+}
+
+func (s *span) has(t int64) bool { return t >= s.from && (t < s.to || s.to == maxTime) }
+
 // nanoseconds since 1970, of the nearest time that can be told so.
 func nanoseconds(t time.Time, zero int64) int64 {
 	switch {
@@ -119,7 +129,7 @@ func (f *filter) has(r *row) bool {
 		f.policies.has(r.policy) && f.clusters.has(r.cluster) && f.namespaces.has(r.namespace) &&
 		f.kinds.has(r.kind) && f.gates.has(r.gate) && f.workspaces.has(r.workspace) && f.apps.has(r.app) && f.names.has(r.name) &&
 		(f.enforced == nil || *f.enforced == r.enforced) &&
-		(r.last >= f.from && (r.last < f.to || f.to == maxTime)) &&
+		f.exceptions.has(r.exception()) && f.last.has(r.last) && f.first.has(r.first) &&
 		(f.search == nil || f.search.matches(r))
 }
 

@@ -15,7 +15,9 @@ type Violation struct {
 	PolicyID, PolicyName, Category, Severity, Message    string
 	Standards                                            []store.Standard
 	Status                                               store.Status
-	Enforced                                             bool
+	// Resolution says why it is resolved, or which exception accepts it.
+	Resolution string
+	Enforced   bool
 	// Hidden is one of an object that was only ever said to comply.
 	Hidden    bool
 	FirstSeen time.Time
@@ -37,12 +39,20 @@ type row struct {
 	policy                                               uint32
 	cluster, gate, kind, namespace, name, workspace, app uint32
 	message                                              uint32
+	resolution                                           uint32
 	status                                               uint8
 	enforced, shown, used                                bool
 }
 
 // The statuses as rows have them.
 var statuses = [...]store.Status{store.Open, store.Resolved, store.Excepted}
+
+// Numbers of statuses.
+const (
+	open = iota
+	resolved
+	excepted
+)
 
 func statusNumber(s store.Status) uint8 {
 	for i, status := range statuses {
@@ -66,6 +76,8 @@ type Index struct {
 	names                                                dict
 	policies                                             policies
 	messages                                             dict
+	// resolutions begin with the empty one.
+	resolutions dict
 
 	days        map[int32][]uint32
 	shown, open int
@@ -73,7 +85,9 @@ type Index struct {
 
 // New is an index of nothing.
 func New() *Index {
-	return &Index{slots: map[store.Key]uint32{}, days: map[int32][]uint32{}}
+	x := &Index{slots: map[store.Key]uint32{}, days: map[int32][]uint32{}}
+	x.resolutions.add("")
+	return x
 }
 
 // Slot of the violation with a key.
@@ -155,6 +169,7 @@ func (x *Index) Put(slot uint32, v *Violation) {
 	r.workspace, r.app = x.workspaces.add(v.Workspace), x.apps.add(v.App)
 	r.policy = x.policies.add(v)
 	r.message = x.messages.add(withoutName(fold(v.Message), fold(v.Name)))
+	r.resolution = x.resolutions.add(v.Resolution)
 	r.status, r.enforced, r.shown = statusNumber(v.Status), v.Enforced, !v.Hidden
 	x.count(r)
 }
@@ -181,12 +196,20 @@ func (x *Index) Remove(slots []uint32) {
 	}
 }
 
+// exception is the number of the resolution that is the name of the exception which accepts the violation; 0 when none does.
+func (r *row) exception() uint32 {
+	if r.status != excepted {
+		return 0
+	}
+	return r.resolution
+}
+
 func (x *Index) row(slot uint32) *row { return &x.chunks[slot>>chunkBits][slot&(chunkRows-1)] }
 
 func (x *Index) count(r *row) {
 	if r.shown {
 		x.shown++
-		if r.status == 0 {
+		if r.status == open {
 			x.open++
 		}
 	}
@@ -195,7 +218,7 @@ func (x *Index) count(r *row) {
 func (x *Index) uncount(r *row) {
 	if r.shown {
 		x.shown--
-		if r.status == 0 {
+		if r.status == open {
 			x.open--
 		}
 	}

@@ -18,7 +18,7 @@ const maxValues = 50_000
 var fieldOf = map[store.Dimension]string{
 	store.Clusters: "cluster", store.Namespaces: "namespace", store.Workspaces: "workspace", store.Apps: "app", store.Kinds: "kind",
 	store.Policies: "policy", store.Categories: "category", store.Severities: "severity", store.Standards: "standards", store.Gates: "gate",
-	store.Statuses: "status",
+	store.Statuses: "status", store.Exceptions: "exception",
 }
 
 // Facets implements store.Store.

@@ -33,6 +33,7 @@ type document struct {
 	Standards  []string     `json:"standards"`
 	Controls   []string     `json:"controls"`
 	Status     store.Status `json:"status"`
+	Exception  string       `json:"exception"`
 	Enforced   bool         `json:"enforced"`
 	Hidden     bool         `json:"hidden"`
 	First      int64        `json:"first"`
@@ -72,6 +73,9 @@ func documentOf(key store.Key, k *kept, t ticks) *document {
 		Policy: term(f.PolicyID), PolicyName: term(f.Name), Category: term(f.Category), Severity: term(f.Severity), Rank: store.Rank(f.Severity),
 		Standards: []string{}, Controls: []string{}, Status: k.Status, Enforced: k.Enforced, Hidden: k.Hidden, First: k.First, Last: k.Last,
 		Words: wordsOf(k.Message, k.Name, f.Name, f.PolicyID), Ticks: t.encode(), Kept: *k,
+	}
+	if k.Status == store.Excepted {
+		d.Exception = term(k.Resolution)
 	}
 	for _, s := range f.Standards {
 		d.Standards = append(d.Standards, term(s.ID))

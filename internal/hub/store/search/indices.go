@@ -11,8 +11,8 @@ import (
 )
 
 // version of the indices. A newer one adds fields to the mappings of an older one; what that is not enough for needs another index under
-// the alias.
-const version = 1
+// the alias. A violation has the fields that are new once it is written again, which audit's next pass is enough for.
+const version = 2
 
 type object = map[string]any
 
@@ -30,7 +30,7 @@ func violationFields() object {
 	}
 	for _, name := range []string{
 		"id", "place", "cluster", "gate", "kind", "namespace", "name", "workspace", "app", "policy", "policyName", "category", "severity",
-		"standards", "controls", "status",
+		"standards", "controls", "status", "exception",
 	} {
 		fields[name] = keyword
 	}

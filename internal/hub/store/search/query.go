@@ -55,7 +55,7 @@ func filterOf(q *store.Query, spans bool) (object, error) {
 	}{
 		{"cluster", q.Clusters}, {"namespace", q.Namespaces}, {"workspace", q.Workspaces}, {"app", q.Apps}, {"kind", q.Kinds}, {"name", q.Names},
 		{"policy", q.Policies}, {"category", q.Categories}, {"severity", q.Severities}, {"standards", q.Standards}, {"controls", q.Controls},
-		{"gate", textsOf(q.Gates)}, {"status", textsOf(q.Statuses)},
+		{"gate", textsOf(q.Gates)}, {"status", textsOf(q.Statuses)}, {"exception", q.Exceptions},
 	} {
 		if len(f.values) > 0 {
 			filters = append(filters, object{"bool": object{"should": among(f.field, terms(f.values)), "minimum_should_match": 1}})
@@ -64,21 +64,29 @@ func filterOf(q *store.Query, spans bool) (object, error) {
 	if q.Enforced != nil {
 		filters = append(filters, object{"term": object{"enforced": *q.Enforced}})
 	}
-	if bounds := (object{}); spans {
-		if !q.From.IsZero() {
-			bounds["gte"] = nanoseconds(q.From)
-		}
-		if !q.To.IsZero() {
-			bounds["lt"] = nanoseconds(q.To)
-		}
-		if len(bounds) > 0 {
-			filters = append(filters, object{"range": object{"last": bounds}})
-		}
+	if spans {
+		filters = append(filters, bounded("last", q.From, q.To)...)
 	}
+	filters = append(filters, bounded("first", q.FirstFrom, q.FirstTo)...)
 	if q.Text != "" {
 		filters = append(filters, hasText(q.Text))
 	}
 	return object{"bool": object{"filter": filters}}, nil
+}
+
+// bounded is that a time is one of from ≤ time < to; none when neither bounds it.
+func bounded(field string, from, to time.Time) []any {
+	bounds := object{}
+	if !from.IsZero() {
+		bounds["gte"] = nanoseconds(from)
+	}
+	if !to.IsZero() {
+		bounds["lt"] = nanoseconds(to)
+	}
+	if len(bounds) == 0 {
+		return nil
+	}
+	return []any{object{"range": object{field: bounds}}}
 }
 
 func textsOf[T ~string](values []T) []string {

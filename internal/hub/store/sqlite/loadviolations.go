@@ -19,7 +19,7 @@ import (
 const loadSlots = 4096
 
 // selectIndexed is what the index has of the violations of some slots.
-const selectIndexed = `SELECT slot, key, cluster, gate, kind, namespace, name, workspace, app, policy, message, status, enforced, hidden, first, last
+const selectIndexed = `SELECT slot, key, cluster, gate, kind, namespace, name, workspace, app, policy, message, status, resolution, enforced, hidden, first, last
 	FROM violations WHERE slot BETWEEN ? AND ?`
 
 // loadViolations fills the index. Opening a store takes about as long as this, so every processor reads, and nothing is asked of the driver
@@ -156,7 +156,8 @@ func (s *Store) indexedOf(values []driver.Value) (one loaded, err error) {
 	}
 	v.PolicyID, v.PolicyName, v.Category, v.Severity, v.Standards = policy.PolicyID, policy.Name, policy.Category, policy.Severity, policy.Standards
 	v.Message = text()
-	v.Status, v.Enforced, v.Hidden = at(statuses, int(number())), number() != 0, number() != 0
+	v.Status, v.Resolution = at(statuses, int(number())), text()
+	v.Enforced, v.Hidden = number() != 0, number() != 0
 	v.FirstSeen, v.LastSeen = time.Unix(0, number()), time.Unix(0, number())
 	return one, err
 }

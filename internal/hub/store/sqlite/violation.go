@@ -66,7 +66,7 @@ func (v *violation) indexed(p knownPolicy) *columns.Violation {
 	return &columns.Violation{
 		Key: v.key, Cluster: v.cluster, Gate: v.Gate, Kind: v.kind, Namespace: v.namespace, Name: v.name, Workspace: v.Workspace, App: v.App,
 		PolicyID: p.PolicyID, PolicyName: p.Name, Category: p.Category, Severity: p.Severity, Standards: p.Standards, Message: v.Message,
-		Status: v.Status, Enforced: v.Enforced, Hidden: v.Hidden, FirstSeen: time.Unix(0, v.First), LastSeen: time.Unix(0, v.Last),
+		Status: v.Status, Resolution: v.Resolution, Enforced: v.Enforced, Hidden: v.Hidden, FirstSeen: time.Unix(0, v.First), LastSeen: time.Unix(0, v.Last),
 	}
 }
 

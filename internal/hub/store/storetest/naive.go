@@ -34,6 +34,7 @@ func means(q *store.Query, v *store.Violation) bool {
 		any(q.Severities, v.Severity) && any(q.Standards, standards...) && any(q.Controls, controls...) &&
 		(len(q.Gates) == 0 || slices.Contains(q.Gates, v.Gate)) && (len(q.Statuses) == 0 || slices.Contains(q.Statuses, v.Status)) &&
 		(q.Enforced == nil || *q.Enforced == v.Enforced) &&
+		any(q.Exceptions, exceptionOf(v)) && (q.FirstFrom.IsZero() || !v.FirstSeen.Before(q.FirstFrom)) && (q.FirstTo.IsZero() || v.FirstSeen.Before(q.FirstTo)) &&
 		(q.From.IsZero() || !v.LastSeen.Before(q.From)) && (q.To.IsZero() || v.LastSeen.Before(q.To)) &&
 		(contains(v.Message) || contains(v.Name) || contains(v.PolicyID) || contains(v.PolicyName))
 }
@@ -43,6 +44,13 @@ func appOf(v *store.Violation) string {
 		return ""
 	}
 	return v.App.Kind + "/" + v.App.Namespace + "/" + v.App.Name
+}
+
+func exceptionOf(v *store.Violation) string {
+	if v.Status == store.Excepted {
+		return v.Resolution
+	}
+	return ""
 }
 
 func inOrder(page store.Page) func(a, b store.Violation) int {
@@ -76,6 +84,7 @@ func facet(d store.Dimension, all []store.Violation, limit int) []store.Count {
 		values := map[store.Dimension][]string{
 			store.Clusters: {v.Cluster}, store.Namespaces: {v.Namespace}, store.Workspaces: {v.Workspace}, store.Apps: {appOf(v)}, store.Kinds: {v.Kind},
 			store.Policies: {v.PolicyID}, store.Categories: {v.Category}, store.Severities: {v.Severity}, store.Gates: {string(v.Gate)}, store.Statuses: {string(v.Status)},
+			store.Exceptions: {exceptionOf(v)},
 		}[d]
 		if d == store.Standards {
 			for _, s := range v.Standards {

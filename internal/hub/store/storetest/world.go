@@ -68,7 +68,7 @@ func (w *world) result() *sink.Result {
 		Policy("mystery", "mystery", "", ""),
 	}
 	lives := []func(*sink.Result){
-		Life(sink.Opened, ""), Life(sink.Opened, ""), Life(sink.Unchanged, ""), Life(sink.Changed, ""), Life(sink.Resolved, "object fixed"), Accepted("small"),
+		Life(sink.Opened, ""), Life(sink.Opened, ""), Life(sink.Unchanged, ""), Life(sink.Changed, ""), Life(sink.Resolved, "object fixed"), Accepted("small"), Accepted("large"),
 		Admission(false), Admission(true), func(r *sink.Result) { Admission(false)(r); Status(weave.StatusCompliance)(r) },
 		func(r *sink.Result) { Admission(true)(r); r.Gate = sink.Terraform },
 	}
@@ -129,7 +129,8 @@ func (w *world) query() store.Query {
 		Apps: w.some([]string{"Kustomization/flux-system/apps", ""}), Kinds: w.some(worldKinds), Names: w.some(worldNames),
 		Policies: w.some([]string{"replicas", "priv_ileged", "labels"}), Categories: w.some([]string{"reliability", "security", ""}),
 		Severities: w.some([]string{"high", "medium", "low", ""}), Standards: w.some([]string{"soc2", "cis", "cis/k8s"}),
-		Controls: w.some([]string{"soc2/1.1", "cis/5", "soc2/a/b", "cis/k8s/5", "cis"}),
+		Exceptions: w.some([]string{"small", "large", ""}),
+		Controls:   w.some([]string{"soc2/1.1", "cis/5", "soc2/a/b", "cis/k8s/5", "cis"}),
 	}
 	if w.random.IntN(4) == 0 {
 		q.Gates = []sink.Gate{pick(w, []sink.Gate{sink.Audit, sink.Admission, sink.Terraform, "nobody's"})}
@@ -147,6 +148,12 @@ func (w *world) query() store.Query {
 	if w.random.IntN(4) == 0 {
 		q.To = Start.Add(time.Duration(w.random.IntN(20*24*60)) * time.Minute)
 	}
+	if w.random.IntN(6) == 0 {
+		q.FirstFrom = Start.Add(time.Duration(w.random.IntN(10*24*60)) * time.Minute)
+	}
+	if w.random.IntN(6) == 0 {
+		q.FirstTo = Start.Add(time.Duration(w.random.IntN(20*24*60)) * time.Minute)
+	}
 	if w.random.IntN(3) == 0 {
 		q.Text = pick(w, worldTexts)
 	}
@@ -157,7 +164,7 @@ var (
 	orders     = []store.Order{store.ByLastSeen, store.ByFirstSeen, store.BySeverity, store.ByPolicy, store.ByObject}
 	dimensions = []store.Dimension{
 		store.Clusters, store.Namespaces, store.Workspaces, store.Apps, store.Kinds, store.Policies, store.Categories, store.Severities,
-		store.Standards, store.Gates, store.Statuses,
+		store.Standards, store.Gates, store.Statuses, store.Exceptions,
 	}
 )
 
