@@ -32,7 +32,7 @@ type config struct {
 // resourceKey names a Flux object or a resource; Namespace is empty where any will do.
 type resourceKey struct{ kind, name, namespace string }
 
-func newConfigs(sources []*v2.PolicyConfig, policies map[string]*compiled) (*configs, []Problem) {
+func newConfigs(sources []*v2.PolicyConfig, policies map[string]*v2.Policy) (*configs, []Problem) {
 	sources = slices.Clone(sources)
 	slices.SortStableFunc(sources, func(a, b *v2.PolicyConfig) int { return cmp.Compare(a.Name, b.Name) })
 	c := &configs{
@@ -117,7 +117,7 @@ func sortedKeys[V any](m map[string]V) []string {
 }
 
 // decodeConfig reads the values of a config and reports those that no policy will ever see.
-func decodeConfig(source *v2.PolicyConfig, policies map[string]*compiled) (*config, []Problem) {
+func decodeConfig(source *v2.PolicyConfig, policies map[string]*v2.Policy) (*config, []Problem) {
 	decoded := &config{source: source, name: source.Name, values: map[string]map[string]any{}}
 	var problems []Problem
 	for _, id := range sortedKeys(source.Spec.Config) {
@@ -142,7 +142,7 @@ func decodeConfig(source *v2.PolicyConfig, policies map[string]*compiled) (*conf
 			}
 			decoded.values[id][name] = value
 			if ok {
-				problems = append(problems, checkParameter(source, field.String(), target.policy, name, value)...)
+				problems = append(problems, checkParameter(source, field.String(), target, name, value)...)
 			}
 		}
 	}
@@ -203,33 +203,38 @@ func typeOf(value any) string {
 
 // matching are the positions of the configs that match an object, low precedence first.
 func (c *configs) matching(r *policy.Request) []int {
-	if len(c.all) == 0 {
-		return nil
-	}
 	var found []int
+	c.each(r, func(_ Level, positions []int) { found = append(found, positions...) })
+	return found
+}
+
+// each gives the positions of the configs that match an object, level by level, low precedence first.
+func (c *configs) each(r *policy.Request, matching func(Level, []int)) {
+	if len(c.all) == 0 {
+		return
+	}
 	if len(c.workspaces) > 0 {
 		if workspace := r.Workspace(); workspace != "" {
-			found = append(found, c.workspaces[workspace]...)
+			matching(OfWorkspace, c.workspaces[workspace])
 		}
 	}
 	namespace := r.Object.Namespace()
 	if namespace != "" {
-		found = append(found, c.namespaces[namespace]...)
+		matching(OfNamespace, c.namespaces[namespace])
 	}
 	if len(c.apps)+len(c.appsInNamespace) > 0 {
 		if app, ok := r.Object.App(); ok {
-			found = append(found, c.apps[resourceKey{app.Kind, app.Name, ""}]...)
-			found = append(found, c.appsInNamespace[resourceKey{app.Kind, app.Name, app.Namespace}]...)
+			matching(OfApp, c.apps[resourceKey{app.Kind, app.Name, ""}])
+			matching(OfAppInNamespace, c.appsInNamespace[resourceKey{app.Kind, app.Name, app.Namespace}])
 		}
 	}
 	if len(c.resources)+len(c.resourcesInNamepace) > 0 {
 		kind, name := r.Object.Kind(), r.Object.Name()
-		found = append(found, c.resources[resourceKey{kind, name, ""}]...)
+		matching(OfResource, c.resources[resourceKey{kind, name, ""}])
 		if namespace != "" {
-			found = append(found, c.resourcesInNamepace[resourceKey{kind, name, namespace}]...)
+			matching(OfResourceInNamespace, c.resourcesInNamepace[resourceKey{kind, name, namespace}])
 		}
 	}
-	return found
 }
 
 // resolution is what a combination of configs comes to: the bindings of the policies that it touches.
@@ -252,18 +257,7 @@ func (s *Snapshot) resolve(r *policy.Request) resolution {
 // merge finds the parameters that the configs come to for the policies they touch; for each parameter the last config
 // wins. A policy is bound to them when it first judges an object, once.
 func (s *Snapshot) merge(found []int) resolution {
-	c := s.configs
-	overrides := map[string]map[string]override{}
-	for _, i := range found {
-		for id, parameters := range c.all[i].values {
-			if overrides[id] == nil {
-				overrides[id] = map[string]override{}
-			}
-			for name, value := range parameters {
-				overrides[id][name] = override{value: value, config: c.all[i].name}
-			}
-		}
-	}
+	overrides := s.configs.overrides(found)
 	r := resolution{}
 	for _, p := range s.policies {
 		if o, ok := overrides[p.policy.Spec.ID]; ok {
@@ -278,4 +272,20 @@ func (s *Snapshot) merge(found []int) resolution {
 		}
 	}
 	return r
+}
+
+// overrides are the values that configs come to, by policy id and parameter: those of the last config that sets it.
+func (c *configs) overrides(found []int) map[string]map[string]override {
+	all := map[string]map[string]override{}
+	for _, i := range found {
+		for id, parameters := range c.all[i].values {
+			if all[id] == nil {
+				all[id] = map[string]override{}
+			}
+			for name, value := range parameters {
+				all[id][name] = override{value: value, config: c.all[i].name}
+			}
+		}
+	}
+	return all
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -257,8 +258,24 @@ func TestConfigsAreResolvedBySixLevels(t *testing.T) {
 		}),
 		Namespace: namespaceOf("red"),
 	}
+	names := []engine.Level{engine.OfWorkspace, engine.OfNamespace, engine.OfApp, engine.OfAppInNamespace, engine.OfResource, engine.OfResourceInNamespace}
 	for n := range len(levels) + 1 {
 		s := mustCompile(t, engine.Sources{Policies: []*v2.Policy{p}, Configs: levels[:n]}, engine.Options{})
+		settings, problems := engine.NewSettings([]*v2.Policy{p}, levels[:n])
+		if len(problems) != 0 || len(settings.Policies()) != 1 {
+			t.Errorf("with %d levels: %v", n, problems)
+		}
+		effective := settings.Of(request)
+		for i := range effective.Matches {
+			m := &effective.Matches[i]
+			value, set := m.Value("limit", "limit")
+			if _, other := m.Value("limit", "other"); m.Config != levels[i] || m.Level != names[i] || !set || value != int64(i+1) || other {
+				t.Errorf("with %d levels: %s matches as %s and sets %v", n, m.Config.Name, m.Level, value)
+			}
+		}
+		if len(effective.Matches) != n || effective.Parameters("gone") != nil {
+			t.Errorf("with %d levels: %d configs match", n, len(effective.Matches))
+		}
 		for range 2 { // the second time from what is remembered
 			r := s.Judge(context.Background(), request).Results[0]
 			if want := fmt.Sprint(n); r.Occurrences[0].Message != want {
@@ -271,6 +288,9 @@ func TestConfigsAreResolvedBySixLevels(t *testing.T) {
 			if r.Parameters[0].ConfigRef != ref || r.Parameters[0].Value != int64(n) {
 				t.Errorf("with %d levels: parameter %+v, want config_ref %q", n, r.Parameters[0], ref)
 			}
+			if got := effective.Parameters("limit"); !reflect.DeepEqual(got, r.Parameters) {
+				t.Errorf("with %d levels: %+v is said to be in effect, and %+v was judged by", n, got, r.Parameters)
+			}
 			if r.Parameters[1].ConfigRef != "" || r.Parameters[1].Value != "own" {
 				t.Errorf("a parameter that no config names changed: %+v", r.Parameters[1])
 			}
@@ -280,6 +300,25 @@ func TestConfigsAreResolvedBySixLevels(t *testing.T) {
 	s := mustCompile(t, engine.Sources{Policies: []*v2.Policy{p}, Configs: levels}, engine.Options{})
 	if r := s.Judge(context.Background(), &policy.Request{Object: named(t, "Pod", "elsewhere", "other", nil)}).Results[0]; r.Occurrences[0].Message != "0" {
 		t.Errorf("an object that no config matches got %s", r.Occurrences[0].Message)
+	}
+}
+
+// Settings leave out what a snapshot leaves out too, and say so.
+func TestSettingsLeaveOutWhatCannotBeRead(t *testing.T) {
+	huge := newPolicy("huge", echo, func(p *v2.Policy) {
+		p.Spec.Parameters = []v2.PolicyParameter{{Name: "n", Type: "number", Value: &apiextensionsv1.JSON{Raw: []byte("1e999")}}}
+	})
+	config := &v2.PolicyConfig{ObjectMeta: metav1.ObjectMeta{Name: "all"}}
+	config.Spec.Match = v2.PolicyConfigTarget{Namespaces: []string{"shop"}}
+	config.Spec.Config = map[string]v2.PolicyConfigConfig{"fine": {Parameters: map[string]apiextensionsv1.JSON{"n": {Raw: []byte("1e999")}}}, "gone": {}}
+	fine := newPolicy("fine", "this does not compile", func(p *v2.Policy) { p.Spec.Parameters = []v2.PolicyParameter{parameter("n", "integer", 7)} })
+	settings, problems := engine.NewSettings([]*v2.Policy{huge, fine, fine}, []*v2.PolicyConfig{config})
+	if len(problems) != 4 { // an id twice, the huge number twice, and a policy that is gone
+		t.Errorf("got %d: %+v", len(problems), problems)
+	}
+	effective := settings.Of(&policy.Request{Object: named(t, "Pod", "shop", "web", nil)})
+	if got := effective.Parameters("fine"); len(got) != 1 || got[0].Value != int64(7) || got[0].ConfigRef != "" || effective.Parameters("huge") != nil {
+		t.Errorf("got %+v", got)
 	}
 }
 

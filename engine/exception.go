@@ -17,7 +17,7 @@ const allPolicies = "*"
 // exception is a PolicyException that says something.
 type exception struct{ source *v2.PolicyException }
 
-func newExceptions(sources []*v2.PolicyException, policies map[string]*compiled, now time.Time) ([]*exception, []Problem) {
+func newExceptions(sources []*v2.PolicyException, policies map[string]*v2.Policy, now time.Time) ([]*exception, []Problem) {
 	var all []*exception
 	var problems []Problem
 	for _, source := range sources {

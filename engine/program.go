@@ -147,19 +147,27 @@ func codeProblems(p *v2.Policy, err error) []Problem {
 }
 
 func (c *compiled) bindOwn() error {
-	for _, parameter := range c.policy.Spec.Parameters {
-		var value any
-		if parameter.Value != nil {
-			var err error
-			if value, err = decode(parameter.Value.Raw); err != nil {
-				return fmt.Errorf("parameter %s: %w", parameter.Name, err)
-			}
-		}
-		c.parameters = append(c.parameters, value)
-	}
 	var err error
+	if c.parameters, err = ownValues(c.policy); err != nil {
+		return err
+	}
 	c.own, err = c.bind(nil)
 	return err
+}
+
+// ownValues are the values of a policy's parameters without any config, by position in spec.parameters.
+func ownValues(p *v2.Policy) ([]any, error) {
+	values := make([]any, len(p.Spec.Parameters))
+	for i, parameter := range p.Spec.Parameters {
+		if parameter.Value == nil {
+			continue
+		}
+		var err error
+		if values[i], err = decode(parameter.Value.Raw); err != nil {
+			return nil, fmt.Errorf("parameter %s: %w", parameter.Name, err)
+		}
+	}
+	return values, nil
 }
 
 // override is a parameter that a PolicyConfig sets.
@@ -170,21 +178,27 @@ type override struct {
 
 // bind bakes the policy's own parameters, with the overrides over them, into its rule.
 func (c *compiled) bind(overrides map[string]override) (*binding, error) {
-	values := make(map[string]any, len(c.parameters))
-	b := &binding{parameters: make([]policy.Parameter, 0, len(c.parameters))}
-	for i, declared := range c.policy.Spec.Parameters {
-		effective := policy.Parameter{
-			Name: declared.Name, Type: declared.Type, Required: declared.Required, Value: c.parameters[i],
-		}
-		if o, ok := overrides[declared.Name]; ok {
-			effective.Value, effective.ConfigRef = o.value, o.config
-		}
-		values[declared.Name] = effective.Value
-		b.parameters = append(b.parameters, effective)
+	b := &binding{parameters: inEffect(c.policy, c.parameters, overrides)}
+	values := make(map[string]any, len(b.parameters))
+	for i := range b.parameters {
+		values[b.parameters[i].Name] = b.parameters[i].Value
 	}
 	var err error
 	b.rule, err = c.program.bind(values)
 	return b, err
+}
+
+// inEffect are a policy's parameters with the overrides over its own values.
+func inEffect(p *v2.Policy, own []any, overrides map[string]override) []policy.Parameter {
+	all := make([]policy.Parameter, 0, len(own))
+	for i, declared := range p.Spec.Parameters {
+		effective := policy.Parameter{Name: declared.Name, Type: declared.Type, Required: declared.Required, Value: own[i]}
+		if o, ok := overrides[declared.Name]; ok {
+			effective.Value, effective.ConfigRef = o.value, o.config
+		}
+		all = append(all, effective)
+	}
+	return all
 }
 
 // with is the same compiled rule for a policy that changed in what was not compiled. It keeps nothing of the policy as it

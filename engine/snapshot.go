@@ -66,9 +66,9 @@ func Compile(ctx context.Context, sources Sources, options Options) (*Snapshot, 
 	if err != nil {
 		return nil, nil, err
 	}
-	byID := make(map[string]*compiled, len(s.policies))
+	byID := make(map[string]*v2.Policy, len(s.policies))
 	for _, c := range s.policies {
-		byID[c.policy.Spec.ID] = c
+		byID[c.policy.Spec.ID] = c.policy
 	}
 	problems = append(problems, s.chooseActing(sources.Sets)...)
 	var more []Problem

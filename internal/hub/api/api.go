@@ -134,6 +134,7 @@ func New(o Options) (*Handler, error) {
 	s.registerOld()
 	s.registerPolicies()
 	s.registerSets()
+	s.registerParameters()
 	s.registerWorkspaces()
 	s.registerStandards()
 	s.registerVersions()

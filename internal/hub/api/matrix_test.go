@@ -74,6 +74,7 @@ func rows() map[string][]row {
 		"list-policy-sets":                {{path: "/v1/policy-sets", want: whole}},
 		"list-policy-configs":             {{path: "/v1/policy-configs", want: whole}},
 		"get-policy-config":               {{path: "/v1/policy-configs/shop", want: whole}},
+		"get-parameters":                  {{path: "/v1/parameters?kind=Deployment", want: whole}},
 		"list-exceptions":                 {{path: "/v1/exceptions", want: whole}},
 		"ask-impact":                      {{path: "/v1/impact", body: `{"without": ["Policy/known"]}`, want: whole}},
 		"list-policy-versions":            {{path: "/v1/policy-versions", want: whole}},
