@@ -2,6 +2,9 @@ module github.com/assay-gitops/assay
 
 go 1.26.0
 
+// What npm installs has packages of Go in it.
+ignore ./web/node_modules
+
 require (
 	github.com/coreos/go-oidc/v3 v3.21.0
 	github.com/evanphx/json-patch/v5 v5.9.11
