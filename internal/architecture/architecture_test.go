@@ -185,7 +185,7 @@ func outsideTheModule(dir string) bool {
 	if dir == "." {
 		return false
 	}
-	if strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") || base == "testdata" {
+	if strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") || base == "testdata" || base == "node_modules" {
 		return true
 	}
 	_, err := os.Stat(filepath.Join(root, dir, "go.mod"))
