@@ -88,7 +88,7 @@ library: build ## Tests of the policies that ship, by assay itself
 # hold Kubernetes itself are vetted, since vet would analyse all of it.
 .PHONY: e2e
 e2e: ## Tests against a real Kubernetes API server (builds it: minutes the first time)
-	@$(STEP) 'go vet of e2e' env CGO_ENABLED=0 $(GO) vet -C e2e . ./cluster ./release ./cmd/cluster ./gitserver ./flux ./identity ./search ./cmd/search ./fuzz
+	@$(STEP) 'go vet of e2e' env CGO_ENABLED=0 $(GO) vet -C e2e . ./cluster ./release ./cmd/cluster ./gitserver ./flux ./identity ./search ./cmd/search ./fuzz ./scene
 	@$(STEP) 'go vet of the identity provider' env CGO_ENABLED=0 $(GO) vet -C e2e/identity/server .
 	@$(STEP) 'chart and Git server' env CGO_ENABLED=0 $(GO) test -C e2e ./release ./gitserver
 	@$(STEP) 'real search servers' env CGO_ENABLED=0 $(GO) test -C e2e -timeout 30m ./search
@@ -97,6 +97,10 @@ e2e: ## Tests against a real Kubernetes API server (builds it: minutes the first
 .PHONY: cluster
 cluster: ## Start a real Kubernetes API server for yourself, and print its KUBECONFIG (AGENT=1: with the agent in it)
 	@cd e2e && CGO_ENABLED=0 $(GO) build -o bin/cluster ./cmd/cluster && exec bin/cluster $(if $(AGENT),-agent)
+
+.PHONY: hub
+hub: ## Start a hub for yourself beside a real API server, with an agent, teams and what was found (FINDINGS=100000 of other clusters)
+	@cd e2e && CGO_ENABLED=0 $(GO) build -o bin/cluster ./cmd/cluster && exec bin/cluster -hub $(if $(filter command,$(origin FINDINGS)),-findings $(FINDINGS))
 
 .PHONY: search-server
 search-server: ## Start a real OpenSearch for yourself, and print its URL (PRODUCT=elasticsearch; needs Java and Maven)

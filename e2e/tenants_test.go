@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/assay-gitops/assay/e2e/cluster"
+	"github.com/assay-gitops/assay/e2e/flux"
 )
 
 // assay runs the program against the shared cluster and returns what it wrote and its exit code.
@@ -31,19 +32,9 @@ func assay(t *testing.T, program string, args ...string) (stdout, stderr string,
 // installFluxKinds installs what Flux's controllers define, without the controllers.
 func installFluxKinds(t *testing.T) {
 	t.Helper()
-	args := []string{"apply", "--server-side"}
-	for _, name := range []string{"source-controller", "kustomize-controller", "helm-controller", "notification-controller"} {
-		command := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/fluxcd/"+name)
-		command.Dir = "flux/controllers"
-		out, err := command.Output()
-		if err != nil {
-			t.Fatalf("find the module of %s: %v", name, err)
-		}
-		args = append(args, "-f", filepath.Join(strings.TrimSpace(string(out)), "config", "crd", "bases"))
+	if err := flux.InstallKinds(t.Context(), shared); err != nil {
+		t.Fatal(err)
 	}
-	kubectl(t, "", args...)
-	kubectl(t, "", "wait", "--for", "condition=Established", "--timeout", "60s", "crd",
-		"gitrepositories.source.toolkit.fluxcd.io", "kustomizations.kustomize.toolkit.fluxcd.io", "helmreleases.helm.toolkit.fluxcd.io")
 }
 
 type attempt struct{ Tenant, ID, Outcome, Detail string }

@@ -70,7 +70,7 @@ func Start(ctx context.Context, c *cluster.Cluster, dir string, o Options) (*Flu
 	if err := f.configure(o); err != nil {
 		return nil, err
 	}
-	if err := f.install(ctx, source); err != nil {
+	if err := f.install(ctx); err != nil {
 		return nil, errors.Join(err, f.Stop())
 	}
 	for _, name := range []string{Notification, Source, Kustomize, Helm} {
@@ -116,24 +116,34 @@ func (f *Flux) configure(o Options) error {
 }
 
 // install installs the CRDs that the modules carry, and the controllers' rights.
-func (f *Flux) install(ctx context.Context, source string) error {
+func (f *Flux) install(ctx context.Context) error {
+	if err := InstallKinds(ctx, f.cluster); err != nil {
+		return err
+	}
+	_, err := f.cluster.Kubectl(ctx, rights, "apply", "--server-side", "-f", "-")
+	return err
+}
+
+// InstallKinds installs what Flux's controllers define, without the controllers.
+func InstallKinds(ctx context.Context, c *cluster.Cluster) error {
+	module, err := cluster.ModuleFolder(ctx)
+	if err != nil {
+		return err
+	}
 	args := []string{"apply", "--server-side"}
-	for name := range f.controllers {
+	for _, name := range []string{Source, Kustomize, Helm, Notification} {
 		command := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/fluxcd/"+name)
-		command.Dir = source
+		command.Dir = filepath.Join(module, "flux", "controllers")
 		out, err := command.Output()
 		if err != nil {
 			return fmt.Errorf("finding the module of %s: %w", name, err)
 		}
 		args = append(args, "-f", filepath.Join(strings.TrimSpace(string(out)), "config", "crd", "bases"))
 	}
-	if _, err := f.cluster.Kubectl(ctx, "", args...); err != nil {
+	if _, err := c.Kubectl(ctx, "", args...); err != nil {
 		return err
 	}
-	if _, err := f.cluster.Kubectl(ctx, rights, "apply", "--server-side", "-f", "-"); err != nil {
-		return err
-	}
-	_, err := f.cluster.Kubectl(ctx, "", "wait", "--for", "condition=Established", "--timeout", "120s", "crd",
+	_, err = c.Kubectl(ctx, "", "wait", "--for", "condition=Established", "--timeout", "120s", "crd",
 		"gitrepositories.source.toolkit.fluxcd.io", "kustomizations.kustomize.toolkit.fluxcd.io", "helmreleases.helm.toolkit.fluxcd.io",
 		"alerts.notification.toolkit.fluxcd.io", "providers.notification.toolkit.fluxcd.io")
 	return err
