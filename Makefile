@@ -53,9 +53,19 @@ run: build ## Build assay and check the example repository with the policies tha
 build: ## Build bin/assay
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/assay ./cmd/assay
 
+# What npm installs is as package-lock.json says; it is installed again when that changes.
+web/node_modules/.package-lock.json: web/package-lock.json
+	@tools/node
+	@npm --prefix web ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: web
+web: web/node_modules/.package-lock.json ## Build the user interface, which `make build` then has in it (needs Node.js)
+	@npm --prefix web run --silent build
+
 ##@ Test
 .PHONY: test
-test: lint licences unit race library check-generated e2e ## Everything a change must pass (what CI runs)
+test: lint licences web-test unit race library check-generated e2e ## Everything a change must pass (what CI runs)
 
 .PHONY: test-short
 test-short: ## Unit tests without the slow ones, for while you work (PKG=./engine/...)
@@ -65,6 +75,14 @@ test-short: ## Unit tests without the slow ones, for while you work (PKG=./engin
 unit: build ## All unit tests, the command line's stories and the documentation's examples
 	@$(STEP) 'unit tests' $(GO) test -timeout $(TEST_TIMEOUT) $(PKG)
 	@$(STEP) 'unit tests of the tools' $(GO) test -C tools ./...
+
+.PHONY: web-test
+web-test: web/node_modules/.package-lock.json ## Formatting, types, lint and unit tests of the user interface, and that it can be built (needs Node.js)
+	@$(STEP) 'web: formatting' npm --prefix web run --silent format:check
+	@$(STEP) 'web: eslint' npm --prefix web run --silent lint
+	@$(STEP) 'web: types of the API' tools/unchanged npm --prefix web run --silent generate
+	@$(STEP) 'web: unit tests' npm --prefix web test
+	@$(STEP) 'web: build' $(MAKE) --no-print-directory web
 
 .PHONY: race
 race: ## Unit tests of the concurrent packages under the race detector (RACE_PKG=./engine/...)

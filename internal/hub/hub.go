@@ -29,7 +29,9 @@ import (
 	"github.com/assay-gitops/assay/internal/hub/store"
 	"github.com/assay-gitops/assay/internal/hub/store/search"
 	"github.com/assay-gitops/assay/internal/hub/store/sqlite"
+	"github.com/assay-gitops/assay/internal/hub/ui"
 	"github.com/assay-gitops/assay/internal/kube/certs"
+	"github.com/assay-gitops/assay/web"
 )
 
 // Options of the hub.
@@ -103,6 +105,13 @@ func Run(ctx context.Context, o Options) (err error) {
 	})
 	if err != nil {
 		return fmt.Errorf("setting up the API: %w", err)
+	}
+	files, err := web.Files()
+	if err != nil {
+		return fmt.Errorf("opening the user interface in the binary: %w", err)
+	}
+	if handler.Handler, err = ui.Over(handler.Handler, files); err != nil {
+		return err
 	}
 	retention, err := newRetention(database, &o, metrics)
 	if err != nil {

@@ -204,6 +204,26 @@ export interface paths {
     patch?: never
     trace?: never
   }
+  '/v1/parameters': {
+    parameters: {
+      query?: never
+      header?: never
+      path?: never
+      cookie?: never
+    }
+    /**
+     * Tells which parameters are in effect for an object
+     * @description And which policy configs set them. In the hub's own cluster, as it is now, its namespace's workspace is looked up, and, for who may get violations there, the labels that Flux put on it. It needs the rights to list policyconfigs and policies.
+     */
+    get: operations['get-parameters']
+    put?: never
+    post?: never
+    delete?: never
+    options?: never
+    head?: never
+    patch?: never
+    trace?: never
+  }
   '/v1/policies': {
     parameters: {
       query?: never
@@ -911,6 +931,53 @@ export interface components {
        */
       warned: number
     }
+    EffectiveParameter: {
+      /** @description The policy config that set it; not there when the value is the policy's own. */
+      configRef?: string
+      /** @description The policy's own value. */
+      default: unknown
+      name: string
+      required: boolean
+      /** @description The policy configs that set it, in the order of configs: the last one is in effect. */
+      setBy: components['schemas']['ParameterSetting'][]
+      type: string
+      value: unknown
+    }
+    EffectiveParameters: {
+      /**
+       * @description The Flux object that applies it.
+       * @example Kustomization/flux-system/shop
+       */
+      app?: string
+      clusterName: string
+      /** @description The policy configs that match the object: each wins over those before it. */
+      configs: components['schemas']['MatchingConfig'][]
+      /** @description What could not be read. The list is then what was there when it could be read last. */
+      errors: components['schemas']['ListError'][]
+      /** @description Whether the object is in the cluster; not there when it was not looked up. */
+      exists?: boolean
+      /** @description The cursor of the next page; not there on the last one. */
+      nextPageToken?: string
+      /** @description What was asked about; it need not exist. */
+      object: components['schemas']['Object']
+      /** @description By id: those that were asked for, or those that target the kind. */
+      policies: components['schemas']['EffectivePolicy'][]
+      /**
+       * Format: int64
+       * @description How many there are on all pages.
+       */
+      total: number
+      /** @description That the object's namespace belongs to. */
+      workspace?: string
+    }
+    EffectivePolicy: {
+      id: string
+      name: string
+      /** @description In the order in which the policy declares them. */
+      parameters: components['schemas']['EffectiveParameter'][]
+      /** @description Whether the policy targets objects of that kind. */
+      targeted: boolean
+    }
     ErrorDetail: {
       /** @description Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
       location?: string
@@ -1136,6 +1203,14 @@ export interface components {
     Lost: {
       /** @description Why it has to. */
       reason: string
+    }
+    MatchingConfig: {
+      /**
+       * @description How precisely it matches, low to high: the higher one wins, and at the same level the later name. One that matches at several is there for each.
+       * @enum {string}
+       */
+      level: 'workspace' | 'namespace' | 'app' | 'appInNamespace' | 'resource' | 'resourceInNamespace'
+      name: string
     }
     Object: {
       apiVersion: string
@@ -1389,6 +1464,12 @@ export interface components {
       name: string
       required: boolean
       type: string
+      value: unknown
+    }
+    ParameterSetting: {
+      config: string
+      /** @enum {string} */
+      level: 'workspace' | 'namespace' | 'app' | 'appInNamespace' | 'resource' | 'resourceInNamespace'
       value: unknown
     }
     Policies: {
@@ -2053,6 +2134,12 @@ export interface operations {
         control?: string[] | null
         /** @description Whether the policy refuses rather than warns. */
         enforced?: 'true' | 'false'
+        /** @description Names of the PolicyExceptions that accept them. An empty one means those that none accepts. */
+        exception?: string[] | null
+        /** @description First seen at this time or later. */
+        firstFrom?: string
+        /** @description First seen before this time. */
+        firstTo?: string
         /** @description Last seen at this time or later. */
         from?: string
         /** @description Gates that found it. */
@@ -2720,6 +2807,12 @@ export interface operations {
         control?: string[] | null
         /** @description Whether the policy refuses rather than warns. */
         enforced?: 'true' | 'false'
+        /** @description Names of the PolicyExceptions that accept them. An empty one means those that none accepts. */
+        exception?: string[] | null
+        /** @description First seen at this time or later. */
+        firstFrom?: string
+        /** @description First seen before this time. */
+        firstTo?: string
         /** @description csv, with a line of names first, or ndjson: a violation a line, as in lists. */
         format?: 'csv' | 'ndjson'
         /** @description Last seen at this time or later. */
@@ -2877,10 +2970,17 @@ export interface operations {
               | 'standard'
               | 'gate'
               | 'status'
+              | 'exception'
             )[]
           | null
         /** @description Whether the policy refuses rather than warns. */
         enforced?: 'true' | 'false'
+        /** @description Names of the PolicyExceptions that accept them. An empty one means those that none accepts. */
+        exception?: string[] | null
+        /** @description First seen at this time or later. */
+        firstFrom?: string
+        /** @description First seen before this time. */
+        firstTo?: string
         /** @description Last seen at this time or later. */
         from?: string
         /** @description Gates that found it. */
@@ -3406,6 +3506,158 @@ export interface operations {
       }
       /** @description Not Implemented */
       501: {
+        headers: {
+          [name: string]: unknown
+        }
+        content: {
+          'application/problem+json': components['schemas']['ErrorModel']
+        }
+      }
+      /** @description Service Unavailable */
+      503: {
+        headers: {
+          /** @description How many seconds to wait, where that is known. */
+          'Retry-After'?: string
+          [name: string]: unknown
+        }
+        content: {
+          'application/problem+json': components['schemas']['ErrorModel']
+        }
+      }
+    }
+  }
+  'get-parameters': {
+    parameters: {
+      query?: {
+        /** @description Of the object; without one it is not looked up, and policies of any group are meant. */
+        apiVersion?: string
+        /** @description The Flux object that applies it, where it is not as the cluster has it. */
+        app?: string
+        /** @description As it was at that time, as far as agents told; as it is when it is not given. */
+        at?: string
+        /** @description The hub's own cluster, which it reads, when it is not given. Of others it has what their agents told last. */
+        clusterName?: string
+        /** @description nextPageToken of the page before. */
+        cursor?: string
+        /** @description Of the object. Without one no policy is left out for its targets. */
+        kind?: string
+        /** @description How many at most. */
+        limit?: number
+        /** @description Of the object. */
+        name?: string
+        /** @description Of the object. */
+        namespace?: string
+        /** @description limit, as old clients say it. */
+        'pagination.pageSize'?: number
+        /** @description cursor, as old clients say it. */
+        'pagination.pageToken'?: string
+        /** @description Ids of policies; those that target the kind when there are none. */
+        policy?: string[] | null
+        /** @description The workspace of its namespace, where it is not as the cluster has it. */
+        workspace?: string
+      }
+      header?: never
+      path?: never
+      cookie?: never
+    }
+    requestBody?: never
+    responses: {
+      /** @description OK */
+      200: {
+        headers: {
+          /** @description For If-None-Match: whoever has the answer already is told so. */
+          ETag?: string
+          [name: string]: unknown
+        }
+        content: {
+          'application/json': components['schemas']['EffectiveParameters']
+        }
+      }
+      /** @description What has the ETag of If-None-Match is still right. */
+      304: {
+        headers: {
+          [name: string]: unknown
+        }
+        content?: never
+      }
+      /** @description Bad Request */
+      400: {
+        headers: {
+          [name: string]: unknown
+        }
+        content: {
+          'application/problem+json': components['schemas']['ErrorModel']
+        }
+      }
+      /** @description Unauthorized */
+      401: {
+        headers: {
+          /** @description How to say who one is. */
+          'WWW-Authenticate'?: string
+          [name: string]: unknown
+        }
+        content: {
+          'application/problem+json': components['schemas']['ErrorModel']
+        }
+      }
+      /** @description Forbidden */
+      403: {
+        headers: {
+          [name: string]: unknown
+        }
+        content: {
+          'application/problem+json': components['schemas']['ErrorModel']
+        }
+      }
+      /** @description Not Found */
+      404: {
+        headers: {
+          [name: string]: unknown
+        }
+        content: {
+          'application/problem+json': components['schemas']['ErrorModel']
+        }
+      }
+      /** @description Request URI Too Long */
+      414: {
+        headers: {
+          [name: string]: unknown
+        }
+        content: {
+          'application/problem+json': components['schemas']['ErrorModel']
+        }
+      }
+      /** @description Unprocessable Entity */
+      422: {
+        headers: {
+          [name: string]: unknown
+        }
+        content: {
+          'application/problem+json': components['schemas']['ErrorModel']
+        }
+      }
+      /** @description Too Many Requests */
+      429: {
+        headers: {
+          /** @description How many seconds to wait. */
+          'Retry-After'?: string
+          [name: string]: unknown
+        }
+        content: {
+          'application/problem+json': components['schemas']['ErrorModel']
+        }
+      }
+      /** @description Query and headers are longer than what is read of a request, so that it was not looked at: this is no problem+json. */
+      431: {
+        headers: {
+          [name: string]: unknown
+        }
+        content: {
+          'text/plain': string
+        }
+      }
+      /** @description Internal Server Error */
+      500: {
         headers: {
           [name: string]: unknown
         }
@@ -5131,6 +5383,12 @@ export interface operations {
         control?: string[] | null
         /** @description Whether the policy refuses rather than warns. */
         enforced?: 'true' | 'false'
+        /** @description Names of the PolicyExceptions that accept them. An empty one means those that none accepts. */
+        exception?: string[] | null
+        /** @description First seen at this time or later. */
+        firstFrom?: string
+        /** @description First seen before this time. */
+        firstTo?: string
         /** @description Last seen at this time or later. */
         from?: string
         /** @description Gates that found it. */
@@ -5282,6 +5540,12 @@ export interface operations {
         control?: string[] | null
         /** @description Whether the policy refuses rather than warns. */
         enforced?: 'true' | 'false'
+        /** @description Names of the PolicyExceptions that accept them. An empty one means those that none accepts. */
+        exception?: string[] | null
+        /** @description First seen at this time or later. */
+        firstFrom?: string
+        /** @description First seen before this time. */
+        firstTo?: string
         /** @description Last seen at this time or later. */
         from?: string
         /** @description Gates that found it. */
@@ -5437,6 +5701,12 @@ export interface operations {
         cursor?: string
         /** @description Whether the policy refuses rather than warns. */
         enforced?: 'true' | 'false'
+        /** @description Names of the PolicyExceptions that accept them. An empty one means those that none accepts. */
+        exception?: string[] | null
+        /** @description First seen at this time or later. */
+        firstFrom?: string
+        /** @description First seen before this time. */
+        firstTo?: string
         /** @description Last seen at this time or later. */
         from?: string
         /** @description Gates that found it. */
@@ -5852,6 +6122,12 @@ export interface operations {
         control?: string[] | null
         /** @description Whether the policy refuses rather than warns. */
         enforced?: 'true' | 'false'
+        /** @description Names of the PolicyExceptions that accept them. An empty one means those that none accepts. */
+        exception?: string[] | null
+        /** @description First seen at this time or later. */
+        firstFrom?: string
+        /** @description First seen before this time. */
+        firstTo?: string
         /** @description Last seen at this time or later. */
         from?: string
         /** @description Gates that found it. */
