@@ -31,6 +31,8 @@ export function filtersOf(search: Record<string, unknown>): Filters {
     enforced: oneOf(search, 'enforced', ['true', 'false']),
     from: one(search, 'from'),
     to: one(search, 'to'),
+    firstFrom: one(search, 'firstFrom'),
+    firstTo: one(search, 'firstTo'),
     text: one(search, 'text'),
   })
 }

@@ -40,10 +40,17 @@ export function Trend({ label, data, series, kind, stacked, height = 200 }: Tren
             withDots={false}
             fillOpacity={0.25}
             strokeWidth={1.5}
+            // What is hidden from screen readers must not be reached by keyboard; the table says the same.
+            areaChartProps={{ accessibilityLayer: false }}
             areaProps={{ isAnimationActive: false }}
           />
         ) : (
-          <BarChart {...common} type={stacked ? 'stacked' : 'default'} barProps={{ isAnimationActive: false, radius: 2 }} />
+          <BarChart
+            {...common}
+            barChartProps={{ accessibilityLayer: false }}
+            type={stacked ? 'stacked' : 'default'}
+            barProps={{ isAnimationActive: false, radius: 2 }}
+          />
         )}
       </div>
       <table className="hidden-text">
