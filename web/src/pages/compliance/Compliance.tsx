@@ -20,6 +20,9 @@ function CompliancePage() {
   const asOf = { ...(clusterName ? { clusterName } : {}), ...(at ? { at } : {}) }
   const standards = useQuery(reading('/v1/standards', { query: asOf }))
   const clusters = useQuery(reading('/v1/clusters', {}))
+  // Counts are of one cluster. The hub's own has no name in the address: its policies say it.
+  const own = useQuery({ ...reading('/v1/policies', { query: { limit: 1 } }), enabled: clusterName === undefined })
+  const cluster = clusterName ?? own.data?.policies[0]?.clusterName
   const chosen = standards.data?.standards.find((s) => s.id === standard) ?? standards.data?.standards[0]
 
   return (
@@ -100,7 +103,7 @@ function CompliancePage() {
                             search={{
                               status: ['open'],
                               control: [`${chosen.id}/${control.id}`],
-                              ...(clusterName ? { cluster: [clusterName] } : {}),
+                              ...(cluster ? { cluster: [cluster] } : {}),
                             }}
                           >
                             {control.open === undefined ? 'not known' : count(control.open)}
