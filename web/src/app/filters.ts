@@ -29,10 +29,11 @@ export function filtersOf(search: Record<string, unknown>): Filters {
     gate: among(many(search, 'gate'), gates),
     status: among(many(search, 'status'), statuses),
     enforced: oneOf(search, 'enforced', ['true', 'false']),
-    from: one(search, 'from'),
-    to: one(search, 'to'),
     firstFrom: one(search, 'firstFrom'),
     firstTo: one(search, 'firstTo'),
+    exception: many(search, 'exception'),
+    from: one(search, 'from'),
+    to: one(search, 'to'),
     text: one(search, 'text'),
   })
 }

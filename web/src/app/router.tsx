@@ -102,51 +102,16 @@ const sets = createRoute({ getParentRoute: () => inside, path: '/policy-sets', v
   import('../pages/sets/Sets').then((m) => m.route),
 )
 
-const configs = createRoute({ getParentRoute: () => inside, path: '/policy-configs', validateSearch: asOf }).lazy(() =>
-  import('../pages/configs/Configs').then((m) => m.route),
-)
-
-// Before /policy-configs/$name: no object can have this name at the API server's place of names, since it is shown under another path.
-const effective = createRoute({
-  getParentRoute: () => inside,
-  path: '/effective-parameters',
-  validateSearch: (search) =>
-    compact({
-      kind: one(search, 'kind'),
-      apiVersion: one(search, 'apiVersion'),
-      namespace: one(search, 'namespace'),
-      name: one(search, 'name'),
-      app: one(search, 'app'),
-      policy: one(search, 'policy'),
-    }),
-}).lazy(() => import('../pages/configs/Effective').then((m) => m.route))
-
-const newConfig = createRoute({
-  getParentRoute: () => inside,
-  path: '/new/policy-config',
-  validateSearch: (search) => compact({ edit: one(search, 'edit'), policy: many(search, 'policy') }),
-}).lazy(() => import('../pages/configs/NewConfig').then((m) => m.route))
-
-const config = createRoute({ getParentRoute: () => inside, path: '/policy-configs/$name', validateSearch: asOf }).lazy(() =>
-  import('../pages/configs/Config').then((m) => m.route),
-)
-
 const exceptions = createRoute({
   getParentRoute: () => inside,
   path: '/exceptions',
   validateSearch: (search) =>
     compact({
       ...asOf(search),
-      state: oneOf(search, 'state', ['active', 'expiring', 'expired', 'unneeded'] as const),
+      state: oneOf(search, 'state', ['active', 'expiring', 'expired'] as const),
       text: one(search, 'text'),
     }),
 }).lazy(() => import('../pages/exceptions/Exceptions').then((m) => m.route))
-
-const newException = createRoute({
-  getParentRoute: () => inside,
-  path: '/new/exception',
-  validateSearch: (search) => compact({ violation: one(search, 'violation'), policy: many(search, 'policy') }),
-}).lazy(() => import('../pages/exceptions/NewException').then((m) => m.route))
 
 const workspaces = createRoute({
   getParentRoute: () => inside,
@@ -154,22 +119,12 @@ const workspaces = createRoute({
   validateSearch: (search) => compact({ text: one(search, 'text') }),
 }).lazy(() => import('../pages/workspaces/Workspaces').then((m) => m.route))
 
-const workspace = createRoute({
-  getParentRoute: () => inside,
-  path: '/workspaces/$name',
-  validateSearch: (search) => compact({ tab: one(search, 'tab') }),
-}).lazy(() => import('../pages/workspaces/Workspace').then((m) => m.route))
-
 const applications = createRoute({
   getParentRoute: () => inside,
   path: '/applications',
   validateSearch: (search) =>
     compact({ cluster: many(search, 'cluster'), workspace: many(search, 'workspace'), text: one(search, 'text') }),
 }).lazy(() => import('../pages/applications/Applications').then((m) => m.route))
-
-const application = createRoute({ getParentRoute: () => inside, path: '/applications/$kind/$namespace/$name' }).lazy(() =>
-  import('../pages/applications/Application').then((m) => m.route),
-)
 
 const compliance = createRoute({
   getParentRoute: () => inside,
@@ -191,17 +146,6 @@ const cluster = createRoute({ getParentRoute: () => inside, path: '/clusters/$na
   import('../pages/clusters/Cluster').then((m) => m.route),
 )
 
-const impact = createRoute({
-  getParentRoute: () => inside,
-  path: '/impact',
-  validateSearch: (search) =>
-    compact({
-      policy: one(search, 'policy'),
-      enforce: oneOf(search, 'enforce', ['true', 'false'] as const),
-      days: one(search, 'days'),
-    }),
-}).lazy(() => import('../pages/impact/Impact').then((m) => m.route))
-
 const about = createRoute({ getParentRoute: () => inside, path: '/about' }).lazy(() =>
   import('../pages/about/About').then((m) => m.route),
 )
@@ -215,21 +159,13 @@ const tree = root.addChildren([
     policies,
     policy,
     sets,
-    configs,
-    effective,
-    newConfig,
-    config,
     exceptions,
-    newException,
     workspaces,
-    workspace,
     applications,
-    application,
     compliance,
     evidence,
     clusters,
     cluster,
-    impact,
     about,
   ]),
 ])

@@ -73,7 +73,7 @@ export function Palette({ asked }: { asked: number }) {
           label: workspace.name,
           description: workspace.namespaces.join(', '),
           leftSection: <IconUsersGroup size={18} aria-hidden />,
-          onClick: () => void navigate({ to: '/workspaces/$name', params: { name: workspace.name } }),
+          onClick: () => void navigate({ to: '/violations', search: { workspace: [workspace.name] } }),
         })),
     )
     add(
@@ -84,10 +84,7 @@ export function Palette({ asked }: { asked: number }) {
           id: `app ${app.value}`,
           label: app.value,
           leftSection: <IconBoxMultiple size={18} aria-hidden />,
-          onClick: () => {
-            const [kind = '', namespace = '', name = ''] = app.value.split('/')
-            void navigate({ to: '/applications/$kind/$namespace/$name', params: { kind, namespace, name } })
-          },
+          onClick: () => void navigate({ to: '/violations', search: { app: [app.value] } }),
         })),
     )
     const seen = new Map(

@@ -1,13 +1,11 @@
 import {
-  IconAlertOctagon,
-  IconAdjustmentsHorizontal,
-  IconBoxMultiple,
   IconCertificate,
-  IconFlask,
+  IconServer2,
+  IconAlertOctagon,
+  IconBoxMultiple,
   IconHeartbeat,
   IconLayoutDashboard,
   IconListCheck,
-  IconServer2,
   IconShieldHalf,
   IconStack2,
   IconUsersGroup,
@@ -46,9 +44,7 @@ export const groups: { label: string | undefined; places: Place[] }[] = [
     places: [
       { label: 'Policies', to: '/policies', icon: IconListCheck, needs: 'policies' },
       { label: 'Policy sets', to: '/policy-sets', icon: IconStack2, needs: 'policysets' },
-      { label: 'Policy configs', to: '/policy-configs', icon: IconAdjustmentsHorizontal, needs: 'policyconfigs' },
       { label: 'Exceptions', to: '/exceptions', icon: IconShieldHalf, needs: 'policyexceptions' },
-      { label: 'Impact', to: '/impact', icon: IconFlask, needs: 'policies' },
     ],
   },
   {

@@ -33,6 +33,16 @@ export function Chips({ search, change }: { search: ViolationsSearch; change: (s
       text: search.enforced === 'true' ? 'Policy refuses' : 'Policy warns',
       without: { ...search, enforced: undefined },
     })
+  if (search.firstFrom)
+    chips.push({ key: 'firstFrom', text: `New since ${search.firstFrom}`, without: { ...search, firstFrom: undefined } })
+  if (search.firstTo)
+    chips.push({ key: 'firstTo', text: `First seen before ${search.firstTo}`, without: { ...search, firstTo: undefined } })
+  if (search.exception)
+    chips.push({
+      key: 'exception',
+      text: `Exception: ${search.exception.join(', ')}`,
+      without: { ...search, exception: undefined },
+    })
   if (search.from) chips.push({ key: 'from', text: `Seen since ${search.from}`, without: { ...search, from: undefined } })
   if (search.to) chips.push({ key: 'to', text: `Seen before ${search.to}`, without: { ...search, to: undefined } })
   if (chips.length === 0) return null

@@ -54,7 +54,7 @@ export const columns: Columns<Violation> = [
       <div className={classes.two}>
         <span className={classes.line}>
           {v.workspace ? (
-            <To to="/workspaces/$name" params={{ name: v.workspace }}>
+            <To to="/violations" search={{ workspace: [v.workspace] }}>
               {v.workspace}
             </To>
           ) : (
