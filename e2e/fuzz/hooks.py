@@ -37,6 +37,7 @@ REFUSED = {
     422: [
         # Two times, or a time and the clock.
         "it is not after from",
+        "it is not after firstFrom",
         "it is not after since",
         "from is in the future",
         "are more than 366 days apart",
