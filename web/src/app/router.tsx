@@ -119,12 +119,29 @@ const workspaces = createRoute({
   validateSearch: (search) => compact({ text: one(search, 'text') }),
 }).lazy(() => import('../pages/workspaces/Workspaces').then((m) => m.route))
 
+export const workspaceTabs = ['overview', 'serviceaccounts', 'roles', 'rolebindings', 'policies'] as const
+export type WorkspaceTab = (typeof workspaceTabs)[number]
+
+const workspace = createRoute({
+  getParentRoute: () => inside,
+  path: '/workspaces/$name',
+  // show is the object, as namespace/name, whose manifest is open.
+  validateSearch: (search) => compact({ tab: oneOf(search, 'tab', workspaceTabs), show: one(search, 'show') }),
+}).lazy(() => import('../pages/workspaces/Workspace').then((m) => m.route))
+
 const applications = createRoute({
   getParentRoute: () => inside,
   path: '/applications',
   validateSearch: (search) =>
     compact({ cluster: many(search, 'cluster'), workspace: many(search, 'workspace'), text: one(search, 'text') }),
 }).lazy(() => import('../pages/applications/Applications').then((m) => m.route))
+
+const application = createRoute({
+  getParentRoute: () => inside,
+  path: '/applications/$kind/$namespace/$name',
+  // One of the same name may be in several clusters.
+  validateSearch: (search) => compact({ cluster: many(search, 'cluster') }),
+}).lazy(() => import('../pages/applications/Application').then((m) => m.route))
 
 const compliance = createRoute({
   getParentRoute: () => inside,
@@ -161,7 +178,9 @@ const tree = root.addChildren([
     sets,
     exceptions,
     workspaces,
+    workspace,
     applications,
+    application,
     compliance,
     evidence,
     clusters,

@@ -92,8 +92,8 @@ export function DataTable<T extends RowData>({ label, columns, rows, id, order, 
                   role="columnheader"
                   key={header.id}
                   className={classes.cell}
-                  data-right={look?.right}
-                  data-secondary={look?.secondary}
+                  data-right={look?.right || undefined}
+                  data-secondary={look?.secondary || undefined}
                   {...(by !== undefined && order
                     ? { 'aria-sort': sorted ? (order.ascending ? 'ascending' : 'descending') : 'none' }
                     : {})}
@@ -130,6 +130,7 @@ export function DataTable<T extends RowData>({ label, columns, rows, id, order, 
   )
 }
 
+// React writes false into data attributes, and CSS asks whether they are there: hence undefined.
 function TableRow<T extends RowData>({
   row,
   index,
@@ -156,8 +157,8 @@ function TableRow<T extends RowData>({
           role="cell"
           key={cell.id}
           className={classes.cell}
-          data-right={cell.column.columnDef.meta?.right}
-          data-secondary={cell.column.columnDef.meta?.secondary}
+          data-right={cell.column.columnDef.meta?.right || undefined}
+          data-secondary={cell.column.columnDef.meta?.secondary || undefined}
         >
           <FlexRender cell={cell} />
         </div>

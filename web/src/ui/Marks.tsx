@@ -33,6 +33,12 @@ export function Mark({
   )
 }
 
+/** Counts by severity, the highest first: a list of severities has always the same order. */
+export function bySeverity<T extends { value: string }>(counts: readonly T[]): T[] {
+  const rank = (value: string) => (['high', 'medium', 'low'].indexOf(value) + 4) % 4
+  return [...counts].sort((a, b) => rank(a.value) - rank(b.value))
+}
+
 export function Severity({ value }: { value: string }) {
   const icons: Record<string, Icon> = { high: IconAlertOctagon, medium: IconAlertTriangle, low: IconInfoCircle }
   return (

@@ -73,19 +73,22 @@ export function Palette({ asked }: { asked: number }) {
           label: workspace.name,
           description: workspace.namespaces.join(', '),
           leftSection: <IconUsersGroup size={18} aria-hidden />,
-          onClick: () => void navigate({ to: '/violations', search: { workspace: [workspace.name] } }),
+          onClick: () => void navigate({ to: '/workspaces/$name', params: { name: workspace.name } }),
         })),
     )
     add(
       'Applications',
       (apps.data?.facets['app'] ?? [])
         .filter((app) => app.value !== '' && means(app.value))
-        .map((app) => ({
-          id: `app ${app.value}`,
-          label: app.value,
-          leftSection: <IconBoxMultiple size={18} aria-hidden />,
-          onClick: () => void navigate({ to: '/violations', search: { app: [app.value] } }),
-        })),
+        .map((app) => {
+          const [kind = '', namespace = '', name = ''] = app.value.split('/')
+          return {
+            id: `app ${app.value}`,
+            label: app.value,
+            leftSection: <IconBoxMultiple size={18} aria-hidden />,
+            onClick: () => void navigate({ to: '/applications/$kind/$namespace/$name', params: { kind, namespace, name } }),
+          }
+        }),
     )
     const seen = new Map(
       (wanted ? (objects.data?.items ?? []) : []).map((v) => [

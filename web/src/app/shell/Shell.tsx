@@ -3,7 +3,7 @@ import { useDisclosure } from '@mantine/hooks'
 import { IconLock, IconSearch } from '@tabler/icons-react'
 import { useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useLocation } from '@tanstack/react-router'
-import { lazy, Suspense, useEffect, useState } from 'react'
+import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { ChangesContext, useChangeStream } from '../../api/changes'
 import { may, useSession } from '../../api/session'
 import { Account } from './Account'
@@ -32,6 +32,27 @@ export function Shell() {
     return () => window.removeEventListener('keydown', listen)
   }, [])
 
+  // A new page is read from its beginning. Without this the focus stays on a link that is gone, or nowhere, and Tab begins at the window's top.
+  const main = useRef<HTMLElement>(null)
+  const before = useRef(path)
+  useEffect(() => {
+    if (before.current === path) return
+    before.current = path
+    if (!main.current?.contains(document.activeElement)) main.current?.focus({ preventScroll: true })
+  }, [path])
+
+  const burger = useRef<HTMLButtonElement>(null)
+  useEffect(() => {
+    if (!opened) return
+    const listen = (event: KeyboardEvent) => {
+      if (event.key !== 'Escape') return
+      close()
+      burger.current?.focus()
+    }
+    window.addEventListener('keydown', listen)
+    return () => window.removeEventListener('keydown', listen)
+  }, [opened, close])
+
   return (
     <ChangesContext value={stream}>
       <a href="#main" className={classes.skip}>
@@ -41,7 +62,16 @@ export function Shell() {
         <AppShell.Header className={classes.header}>
           <Group h="100%" px="md" justify="space-between" wrap="nowrap">
             <Group gap="sm" wrap="nowrap">
-              <Burger opened={opened} onClick={toggle} hiddenFrom="sm" size="sm" aria-label="Navigation" />
+              <Burger
+                ref={burger}
+                opened={opened}
+                onClick={toggle}
+                hiddenFrom="sm"
+                size="sm"
+                aria-label="Navigation"
+                aria-expanded={opened}
+                aria-controls="pages"
+              />
               <Link to="/" className={classes.brand} aria-label="Assay, overview">
                 <img src="/favicon.svg" width={24} height={24} alt="" />
                 <Text fw={650} fz={16} visibleFrom="xs">
@@ -60,7 +90,7 @@ export function Shell() {
             </Group>
           </Group>
         </AppShell.Header>
-        <AppShell.Navbar className={classes.navbar}>
+        <AppShell.Navbar id="pages" className={classes.navbar} data-closed={opened ? undefined : true}>
           <ScrollArea type="auto">
             <nav aria-label="Pages">
               {groups.map((group) => (
@@ -88,7 +118,7 @@ export function Shell() {
             </nav>
           </ScrollArea>
         </AppShell.Navbar>
-        <AppShell.Main id="main" tabIndex={-1}>
+        <AppShell.Main id="main" ref={main} className={classes.main} tabIndex={-1}>
           <Outlet />
         </AppShell.Main>
       </AppShell>

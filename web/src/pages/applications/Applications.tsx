@@ -1,4 +1,4 @@
-import { Paper, TextInput } from '@mantine/core'
+import { Group, MultiSelect, Paper, TextInput } from '@mantine/core'
 import { IconSearch } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { createLazyRoute } from '@tanstack/react-router'
@@ -16,11 +16,37 @@ export const route = createLazyRoute('/inside/applications')({ component: Applic
 type Application = Schemas['Application']
 const key = (a: Application) => `${a.kind}/${a.namespace}/${a.name}`
 
+/** The clusters that are asked for, which the numbers and the links are about as well. */
+function useWhere() {
+  const { cluster, workspace } = route.useSearch()
+  return { ...(cluster ? { cluster } : {}), ...(workspace ? { workspace } : {}) }
+}
+
+function Name({ application: a }: { application: Application }) {
+  const { cluster } = useWhere()
+  return (
+    <div className={classes.two}>
+      <To
+        to="/applications/$kind/$namespace/$name"
+        params={{ kind: a.kind, namespace: a.namespace, name: a.name }}
+        search={cluster ? { cluster } : {}}
+        fw={550}
+      >
+        {a.name}
+      </To>
+      <span className={classes.below}>
+        {a.kind} in {a.namespace}
+      </span>
+    </div>
+  )
+}
+
 function Number({ application, severity }: { application: Application; severity: 'high' | 'medium' | 'low' }) {
+  const where = useWhere()
   const n = application[severity]
   if (n === 0) return <span className={classes.none}>0</span>
   return (
-    <To to="/violations" search={{ app: [key(application)], severity: [severity] }}>
+    <To to="/violations" search={{ ...where, app: [key(application)], severity: [severity] }}>
       {count(n)}
     </To>
   )
@@ -31,16 +57,7 @@ const columns: Columns<Application> = [
     id: 'name',
     header: 'Application',
     meta: { width: 'minmax(200px, 3fr)' },
-    cell: ({ row: { original: a } }) => (
-      <div className={classes.two}>
-        <To to="/violations" search={{ app: [key(a)] }} fw={550}>
-          {a.name}
-        </To>
-        <span className={classes.below}>
-          {a.kind} in {a.namespace}
-        </span>
-      </div>
-    ),
+    cell: ({ row }) => <Name application={row.original} />,
   },
   {
     id: 'high',
@@ -66,10 +83,12 @@ const columns: Columns<Application> = [
 function ApplicationsPage() {
   const search = route.useSearch()
   const navigate = route.useNavigate()
-  const where = {
-    ...(search.cluster ? { cluster: search.cluster } : {}),
-    ...(search.workspace ? { workspace: search.workspace } : {}),
-  }
+  const where = useWhere()
+  // What there is to choose from does not depend on what is chosen.
+  const facets = useQuery(
+    reading('/v1/facets', { query: { status: ['open'], dimension: ['cluster', 'workspace'], limit: 1000 } }),
+  )
+  const change = (next: typeof search, replace = false) => void navigate({ to: '/applications', search: next, replace })
   const applications = useQuery(reading('/v1/applications', { query: { ...where, limit: 1000 } }))
   const text = (search.text ?? '').toLowerCase()
   return (
@@ -78,21 +97,34 @@ function ApplicationsPage() {
       about="Flux Kustomizations and HelmReleases that apply what violates policies, those with the most first."
     >
       <Paper style={{ overflow: 'hidden' }}>
-        <TextInput
-          m="md"
-          type="search"
-          aria-label="Find an application"
-          placeholder="Find an application"
-          leftSection={<IconSearch size={15} aria-hidden />}
-          value={search.text ?? ''}
-          onChange={(event) =>
-            void navigate({
-              to: '/applications',
-              search: { ...search, text: event.currentTarget.value || undefined },
-              replace: true,
-            })
-          }
-        />
+        <Group m="md" gap="sm" align="flex-start">
+          <TextInput
+            type="search"
+            flex="1 1 220px"
+            aria-label="Find an application"
+            placeholder="Find an application"
+            leftSection={<IconSearch size={15} aria-hidden />}
+            value={search.text ?? ''}
+            onChange={(event) => change({ ...search, text: event.currentTarget.value || undefined }, true)}
+          />
+          {(['cluster', 'workspace'] as const).map((dimension) => {
+            const chosen = search[dimension] ?? []
+            const there = (facets.data?.facets[dimension] ?? []).map((c) => c.value).filter((v) => v !== '')
+            return (
+              <MultiSelect
+                key={dimension}
+                flex="0 1 320px"
+                aria-label={`Only of ${dimension}s`}
+                placeholder={chosen.length > 0 ? '' : `All ${dimension}s`}
+                data={[...new Set([...there, ...chosen])].sort()}
+                value={chosen}
+                onChange={(values) => change({ ...search, [dimension]: values.length > 0 ? values : undefined })}
+                clearable
+                clearButtonProps={{ 'aria-label': `All ${dimension}s` }}
+              />
+            )
+          })}
+        </Group>
         <Loaded query={applications} lines={8}>
           {(data) => (
             <DataTable
@@ -100,7 +132,12 @@ function ApplicationsPage() {
               columns={columns}
               rows={data.items.filter((a) => key(a).toLowerCase().includes(text))}
               id={key}
-              empty={<Empty title="No application has open violations" good={text === ''} />}
+              empty={
+                <Empty
+                  title={text === '' ? 'No application has open violations' : 'None of that name has open violations'}
+                  good
+                />
+              }
             />
           )}
         </Loaded>
