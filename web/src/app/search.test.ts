@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { filtersOf } from './filters'
-import { compact, oneOf, parseSearch, stringifySearch } from './search'
+import { compact, many, one, oneOf, parseSearch, stringifySearch } from './search'
 
 describe('addresses', () => {
   it.each(['?kind=Pod&kind=Job&text=a+b', '?namespace=', '', '?a=%3D%26'])('say %j again after they were read', (text) => {
@@ -16,6 +16,21 @@ describe('addresses', () => {
       severity: ['high'],
       gate: ['audit'],
       namespace: [''],
+    })
+  })
+  it('have one value or many', () => {
+    expect(many({ a: 'x' }, 'a')).toEqual(['x'])
+    expect(many({ a: ['x', 1, 'y'] }, 'a')).toEqual(['x', 'y'])
+    expect(many({ a: 1 }, 'a')).toBeUndefined()
+    expect(one({ a: ['x', 'y'] }, 'a')).toBe('y')
+    expect(one({}, 'a')).toBeUndefined()
+  })
+  it('keep no filter that nobody knows', () => {
+    expect(filtersOf({ enforced: 'perhaps', severity: ['worst'], limit: '5', cursor: 'x', text: '' })).toEqual({})
+    expect(filtersOf({ enforced: 'true', from: '2026-01-01T00:00:00Z', exception: 'e' })).toEqual({
+      enforced: 'true',
+      from: '2026-01-01T00:00:00Z',
+      exception: ['e'],
     })
   })
 })

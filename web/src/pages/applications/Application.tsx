@@ -181,7 +181,7 @@ const columns: Columns<Violating> = [
   },
   ...(['high', 'medium', 'low'] as const).map((severity): Columns<Violating>[number] => ({
     id: severity,
-    header: severity[0]?.toUpperCase() + severity.slice(1),
+    header: `${severity[0]?.toUpperCase() ?? ''}${severity.slice(1)}`,
     meta: { width: '84px', right: true, secondary: severity === 'low' },
     cell: ({ row }) =>
       row.original[severity] === 0 ? (
