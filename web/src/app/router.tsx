@@ -113,6 +113,16 @@ const exceptions = createRoute({
     }),
 }).lazy(() => import('../pages/exceptions/Exceptions').then((m) => m.route))
 
+const newException = createRoute({
+  getParentRoute: () => inside,
+  path: '/new/exception',
+  validateSearch: (search) =>
+    compact({
+      violation: one(search, 'violation'),
+      scope: oneOf(search, 'scope', ['object', 'labels', 'app', 'namespace', 'workspace'] as const),
+    }),
+}).lazy(() => import('../pages/exceptions/NewException').then((m) => m.route))
+
 const workspaces = createRoute({
   getParentRoute: () => inside,
   path: '/workspaces',
@@ -177,6 +187,7 @@ const tree = root.addChildren([
     policy,
     sets,
     exceptions,
+    newException,
     workspaces,
     workspace,
     applications,

@@ -107,7 +107,7 @@ function ExceptionsPage() {
               id={(e) => e.name}
               empty={
                 <Empty title="There are none">
-                  A PolicyException is written in Git, like policies are; docs/policies.md says how.
+                  Open a violation and choose “Make an exception”: what comes out is a file for Git, like policies are.
                 </Empty>
               }
             />

@@ -1,6 +1,6 @@
-import { Code, Grid, Skeleton, Stack, Table, Text } from '@mantine/core'
+import { Button, Code, Grid, Skeleton, Stack, Table, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { createLazyRoute } from '@tanstack/react-router'
+import { createLazyRoute, Link } from '@tanstack/react-router'
 import { lazy, Suspense } from 'react'
 import { reading, type Schemas } from '../../api/client'
 import { Empty } from '../../ui/Empty'
@@ -10,6 +10,7 @@ import { Mark, Severity, Status } from '../../ui/Marks'
 import { Markdown } from '../../ui/Markdown'
 import { Page } from '../../ui/Page'
 import { Section } from '../../ui/Section'
+import { Snippet } from '../../ui/Snippet'
 import { Time } from '../../ui/Time'
 import { To } from '../../ui/To'
 
@@ -41,6 +42,17 @@ function Found({ violation: v }: { violation: Schemas['OneViolation'] }) {
       title={v.policy.name || v.policy.id}
       above={above}
       about={v.message}
+      actions={
+        v.status === 'open' && (
+          <Button
+            size="sm"
+            variant="default"
+            renderRoot={(props) => <Link to="/new/exception" search={{ violation: v.id }} {...props} />}
+          >
+            Make an exception
+          </Button>
+        )
+      }
       beside={
         <>
           <Severity value={v.policy.severity} />
@@ -127,9 +139,29 @@ function Why({ violation: v }: { violation: Schemas['OneViolation'] }) {
               </To>,
             ],
             ['Category', v.policy.category],
-            ['Standards', v.policy.standards.map((s) => [s.id, ...s.controls].join(' · ')).join('; ')],
+            [
+              'Standards',
+              v.policy.standards.length > 0 && (
+                <Stack key="standards" gap={2}>
+                  {v.policy.standards.map((s) => (
+                    <span key={s.id}>
+                      <To to="/compliance" search={{ standard: s.id }}>
+                        {s.id}
+                      </To>
+                      {s.controls.length > 0 && `: ${s.controls.join(', ')}`}
+                    </span>
+                  ))}
+                </Stack>
+              ),
+            ],
           ]}
         />
+        {v.gate !== 'terraform' && (
+          <>
+            <Text size="sm">The same policy on the files in your working directory, before you push:</Text>
+            <Snippet text={`assay check --policy ${v.policy.id} .`} label="Command that checks files by this policy" />
+          </>
+        )}
       </Stack>
     </Section>
   )
