@@ -19,7 +19,7 @@ export function Section({ title, actions, children, flush }: Properties) {
         <Title order={2} id={id}>
           {title}
         </Title>
-        {actions}
+        {actions && <Group gap="xs">{actions}</Group>}
       </Group>
       {flush ? children : <div style={{ padding: '4px 16px 16px' }}>{children}</div>}
     </Paper>

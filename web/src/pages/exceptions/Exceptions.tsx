@@ -11,6 +11,7 @@ import { Page } from '../../ui/Page'
 import { Partial } from '../../ui/Partial'
 import { Time, useNow } from '../../ui/Time'
 import { To } from '../../ui/To'
+import { matched } from './matched'
 import classes from '../violations/columns.module.css'
 
 export const route = createLazyRoute('/inside/exceptions')({ component: ExceptionsPage })
@@ -31,7 +32,12 @@ const columns: Columns<Exception> = [
     meta: { width: 'minmax(180px, 2fr)' },
     cell: ({ row: { original: e } }) => (
       <div className={classes.two}>
-        <To to="/violations" search={{ exception: [e.name], status: ['excepted'] }} fw={550} title="What it accepts">
+        <To
+          to="/violations"
+          search={{ exception: [e.name], cluster: [e.clusterName], status: ['excepted'] }}
+          fw={550}
+          title="What it accepts"
+        >
           {e.name}
         </To>
         <span className={classes.below} title={e.reason}>
@@ -50,7 +56,14 @@ const columns: Columns<Exception> = [
     id: 'match',
     header: 'Of',
     meta: { width: 'minmax(140px, 2fr)', secondary: true },
-    cell: ({ row }) => <span className={classes.line}>{JSON.stringify(row.original.match)}</span>,
+    cell: ({ row }) => {
+      const of = matched(row.original.match)
+      return (
+        <span className={classes.line} title={of}>
+          {of}
+        </span>
+      )
+    },
   },
   {
     id: 'expires',
@@ -104,7 +117,7 @@ function ExceptionsPage() {
               label="Exceptions"
               columns={columns}
               rows={all.filter((e) => shown === 'all' || stateOf(e, now) === shown)}
-              id={(e) => e.name}
+              id={(e) => `${e.clusterName} ${e.name}`}
               empty={
                 <Empty title="There are none">
                   Open a violation and choose “Make an exception”: what comes out is a file for Git, like policies are.

@@ -234,11 +234,9 @@ function Reach({ scope, policies }: { scope: Scope; policies: string[] }) {
     .reduce((all, policy) => all + policy.count, 0)
   return (
     <Text size="sm" role="status">
-      As things are it would accept{' '}
       <To to="/violations" search={{ ...scope.filters, policy: policies }}>
-        {plural(sum, 'open violation')}
+        As things are it would accept {plural(sum, 'open violation')}
       </To>
-      .
     </Text>
   )
 }

@@ -58,6 +58,8 @@ describe('exceptionYAML', () => {
       spec: { policies: ['p'], match: { namespaces: ['shop'] }, reason, expires: '2026-12-27T23:59:59Z' },
     })
   })
+  it('has the time in quotes', () =>
+    expect(exceptionYAML({ ...written, until: '2026-12-27' })).toContain('expires: "2026-12-27T23:59:59Z"'))
   it('keeps a ticket of digits a text, as annotations must be', () => {
     expect(exceptionYAML({ ...written, ticket: '12' })).toContain('pac.weave.works/ticket: "12"')
   })

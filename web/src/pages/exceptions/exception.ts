@@ -1,4 +1,4 @@
-import { stringify } from 'yaml'
+import { Scalar, stringify } from 'yaml'
 import type { Schemas } from '../../api/client'
 import type { Filters } from '../../app/filters'
 
@@ -135,12 +135,15 @@ export function exceptionYAML({ name, policies, match, reason, owner, ticket, un
     ...(owner.trim() ? { 'pac.weave.works/owner': owner.trim() } : {}),
     ...(ticket.trim() ? { 'pac.weave.works/ticket': ticket.trim() } : {}),
   }
+  // In quotes, as a time without them is no text to some that read YAML.
+  const expires = new Scalar(`${until}T23:59:59Z`)
+  expires.type = Scalar.QUOTE_DOUBLE
   return stringify(
     {
       apiVersion: 'pac.weave.works/v2',
       kind: 'PolicyException',
       metadata: { name, ...(Object.keys(annotations).length > 0 ? { annotations } : {}) },
-      spec: { policies, match, reason: reason.trim(), ...(until ? { expires: `${until}T23:59:59Z` } : {}) },
+      spec: { policies, match, reason: reason.trim(), ...(until ? { expires } : {}) },
     },
     { lineWidth: 0, aliasDuplicateObjects: false },
   )

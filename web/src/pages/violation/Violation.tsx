@@ -91,7 +91,13 @@ function Occurrences({ occurrences }: { occurrences: Schemas['Occurrence'][] }) 
       {occurrences.length === 0 ? (
         <Empty title="The policy says no more than its message" />
       ) : (
-        <Table.ScrollContainer minWidth={480}>
+        <Table.ScrollContainer
+          type="native"
+          minWidth={480}
+          tabIndex={0}
+          role="region"
+          aria-label="What is wrong, table that scrolls"
+        >
           <Table verticalSpacing={8} horizontalSpacing="md" fz="sm">
             <Table.Thead>
               <Table.Tr>
@@ -144,12 +150,16 @@ function Why({ violation: v }: { violation: Schemas['OneViolation'] }) {
               v.policy.standards.length > 0 && (
                 <Stack key="standards" gap={2}>
                   {v.policy.standards.map((s) => (
-                    <span key={s.id}>
+                    <div key={s.id}>
                       <To to="/compliance" search={{ standard: s.id }}>
                         {s.id}
                       </To>
-                      {s.controls.length > 0 && `: ${s.controls.join(', ')}`}
-                    </span>
+                      {s.controls.length > 0 && (
+                        <Text size="xs" c="dimmed" component="div">
+                          {s.controls.join(', ')}
+                        </Text>
+                      )}
+                    </div>
                   ))}
                 </Stack>
               ),
@@ -264,7 +274,7 @@ function History({ id }: { id: string }) {
                   {event.resolution && <>: {event.resolution}</>}
                 </Text>
                 {event.revision && (
-                  <Text size="xs" c="dimmed">
+                  <Text size="xs" c="dimmed" style={{ overflowWrap: 'anywhere' }}>
                     at {event.revision}
                   </Text>
                 )}

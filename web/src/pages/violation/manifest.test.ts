@@ -26,6 +26,10 @@ describe('manifestOf', () => {
     const { text, lines } = manifestOf(pod, [{ message: '', violating_key: 'spec.containers[1].securityContext.privileged' }])
     expect(lines.map((n) => text.split('\n')[n - 1]?.trim())).toEqual(['- name: two'])
   })
+  it('marks the name of what a field is missing in, not the first field that is there', () => {
+    const { text, lines } = manifestOf(pod, [{ message: '', violating_key: 'spec.automountServiceAccountToken' }])
+    expect(lines.map((n) => text.split('\n')[n - 1])).toEqual(['spec:'])
+  })
   it('suggests the recommended values and changes nothing else', () => {
     const { text, suggested } = manifestOf(pod, [
       { message: '', violating_key: 'spec.containers[1].securityContext.privileged', recommended_value: false },

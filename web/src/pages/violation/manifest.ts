@@ -32,6 +32,8 @@ export function steps(path: string): Step[] | undefined {
 /** The node at a path, or the nearest above it that there is. */
 function nearest(document: Document.Parsed, path: Step[]): Node | null {
   let node: Node | null = document.contents
+  // A map begins at its first field, which is not what a path that leads to another is about: its own name is.
+  let above: Node | null = node
   for (const step of path) {
     let next: Node | null | undefined
     if (isMap(node)) {
@@ -39,12 +41,14 @@ function nearest(document: Document.Parsed, path: Step[]): Node | null {
       // The key is where a person looks, also when the value begins a line later.
       next = pair?.key as Node | undefined
       const value = pair?.value as Node | null | undefined
-      if (step === path.at(-1) || value == null) return next ?? node
+      if (step === path.at(-1) || value == null) return next ?? above
       node = value
+      above = next ?? above
     } else if (isSeq(node) && typeof step === 'number') {
       next = node.items[step] as Node | undefined
-      if (!next) return node
+      if (!next) return above
       node = next
+      above = next
     } else {
       return node
     }
