@@ -102,6 +102,48 @@ const sets = createRoute({ getParentRoute: () => inside, path: '/policy-sets', v
   import('../pages/sets/Sets').then((m) => m.route),
 )
 
+const configs = createRoute({
+  getParentRoute: () => inside,
+  path: '/policy-configs',
+  validateSearch: (search) => compact({ ...asOf(search), text: one(search, 'text') }),
+}).lazy(() => import('../pages/configs/Configs').then((m) => m.route))
+
+const config = createRoute({ getParentRoute: () => inside, path: '/policy-configs/$name', validateSearch: asOf }).lazy(() =>
+  import('../pages/configs/Config').then((m) => m.route),
+)
+
+const newConfig = createRoute({
+  getParentRoute: () => inside,
+  path: '/new/policy-config',
+  validateSearch: (search) => compact({ edit: one(search, 'edit') }),
+}).lazy(() => import('../pages/configs/NewConfig').then((m) => m.route))
+
+const effective = createRoute({
+  getParentRoute: () => inside,
+  path: '/effective-parameters',
+  validateSearch: (search) =>
+    compact({
+      clusterName: one(search, 'clusterName'),
+      apiVersion: one(search, 'apiVersion'),
+      kind: one(search, 'kind'),
+      namespace: one(search, 'namespace'),
+      name: one(search, 'name'),
+      app: one(search, 'app'),
+      only: oneOf(search, 'only', ['set'] as const),
+    }),
+}).lazy(() => import('../pages/configs/Effective').then((m) => m.route))
+
+const impact = createRoute({
+  getParentRoute: () => inside,
+  path: '/impact',
+  validateSearch: (search) =>
+    compact({
+      policy: one(search, 'policy'),
+      enforce: oneOf(search, 'enforce', ['true'] as const),
+      days: oneOf(search, 'days', ['7', '30', '90'] as const),
+    }),
+}).lazy(() => import('../pages/impact/Impact').then((m) => m.route))
+
 const exceptions = createRoute({
   getParentRoute: () => inside,
   path: '/exceptions',
@@ -186,6 +228,11 @@ const tree = root.addChildren([
     policies,
     policy,
     sets,
+    configs,
+    config,
+    newConfig,
+    effective,
+    impact,
     exceptions,
     newException,
     workspaces,

@@ -1,6 +1,7 @@
 import {
   IconCertificate,
   IconServer2,
+  IconAdjustments,
   IconAlertOctagon,
   IconBoxMultiple,
   IconHeartbeat,
@@ -8,6 +9,7 @@ import {
   IconListCheck,
   IconShieldHalf,
   IconStack2,
+  IconTestPipe,
   IconUsersGroup,
   type Icon,
 } from '@tabler/icons-react'
@@ -44,7 +46,9 @@ export const groups: { label: string | undefined; places: Place[] }[] = [
     places: [
       { label: 'Policies', to: '/policies', icon: IconListCheck, needs: 'policies' },
       { label: 'Policy sets', to: '/policy-sets', icon: IconStack2, needs: 'policysets' },
+      { label: 'Policy configs', to: '/policy-configs', icon: IconAdjustments, needs: 'policyconfigs' },
       { label: 'Exceptions', to: '/exceptions', icon: IconShieldHalf, needs: 'policyexceptions' },
+      { label: 'Impact', to: '/impact', icon: IconTestPipe, needs: 'policies' },
     ],
   },
   {

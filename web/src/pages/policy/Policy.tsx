@@ -14,6 +14,7 @@ import { Page } from '../../ui/Page'
 import { Section } from '../../ui/Section'
 import { To } from '../../ui/To'
 import { valueName } from '../violations/asked'
+import { Enforcing } from './Enforcing'
 
 export const route = createLazyRoute('/inside/policies/$name')({ component: PolicyPage })
 
@@ -33,10 +34,10 @@ function PolicyPage() {
       </Page>
     )
   }
-  return <Found policy={policy.data.policy} />
+  return <Found policy={policy.data.policy} asItIs={search.clusterName === undefined && search.at === undefined} />
 }
 
-function Found({ policy: p }: { policy: Schemas['PolicyObject'] }) {
+function Found({ policy: p, asItIs }: { policy: Schemas['PolicyObject']; asItIs: boolean }) {
   const code = p.code ?? (p.cel && JSON.stringify(p.cel, null, 2))
   return (
     <Page
@@ -67,6 +68,8 @@ function Found({ policy: p }: { policy: Schemas['PolicyObject'] }) {
                 <CodeView text={code} language={p.language} label="Rule" maxHeight="70vh" />
               </Section>
             )}
+            {/* The hub judges what its own cluster has now, and nothing else. */}
+            {asItIs && !p.enforce && <Enforcing id={p.id} modes={p.modes} />}
           </Stack>
         </Grid.Col>
         <Grid.Col span={{ base: 12, lg: 4 }}>

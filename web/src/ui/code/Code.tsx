@@ -129,6 +129,8 @@ export function Code({ text, language, label, marked, onChange, maxHeight }: Cod
         ? [
             history(),
             bracketMatching(),
+            // Said aloud, as not every checker knows that what can be edited can be focused.
+            EditorView.contentAttributes.of({ tabindex: '0' }),
             // Tab indents; Escape, then Tab leaves (WCAG 2.1.2).
             keymap.of([...defaultKeymap, ...historyKeymap, indentWithTab]),
             EditorView.updateListener.of((update) => {
