@@ -17,7 +17,8 @@ const teal: MantineColorsTuple = [
 /** Calm and dense: small type, little rounding, no shadows but on what lies above the page. Fonts are the system's, so none are loaded. */
 export const theme = createTheme({
   primaryColor: 'accent',
-  primaryShade: { light: 7, dark: 5 },
+  // In dark too, as white on a lighter one is too faint (3.3 to 1); Mantine chooses black or white by the shade of light.
+  primaryShade: { light: 7, dark: 7 },
   colors: { accent: teal },
   autoContrast: true,
   luminanceThreshold: 0.36,

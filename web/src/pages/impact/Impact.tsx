@@ -43,8 +43,11 @@ function ImpactPage() {
         />
       }
     >
-      {search.policy === undefined ? (
-        <Asked key="" start="" />
+      {policies.error && !policies.data ? (
+        // An impact needs the same right, and would be refused as well.
+        <Failed error={policies.error} retry={() => void policies.refetch()} />
+      ) : search.policy === undefined ? (
+        <Asked key="" start={'# Paste the YAML of policies, policy sets, policy configs or exceptions here.\n'} />
       ) : (
         <Loaded query={begin} lines={12}>
           {(object) => (
@@ -141,8 +144,14 @@ function Asked({ start }: { start: string }) {
         </Stack>
       </Section>
       {asked.error && <Failed error={asked.error} retry={() => asked.mutate(text)} />}
-      {impact && (
+      {/* What does not work is left out by the hub, so that the rest would look as if the policy were gone. */}
+      {impact && asked.data?.mistakes.length === 0 && (
         <Section title="What would happen">
+          {asked.variables !== text && (
+            <Text size="sm" c="dimmed" mb="xs">
+              This is of the text before you changed it.
+            </Text>
+          )}
           <Result impact={impact} errors={others ?? []} />
         </Section>
       )}

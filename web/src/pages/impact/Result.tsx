@@ -42,7 +42,7 @@ const columns: Columns<Change> = [
   {
     id: 'change',
     header: 'Change',
-    meta: { width: 'minmax(140px, 1fr)' },
+    meta: { width: 'minmax(160px, 1fr)' },
     cell: ({ row: { original: c } }) => `${c.before} → ${c.after}`,
   },
   {
