@@ -8,6 +8,7 @@ import { Loaded } from '../../ui/Loaded'
 import { Page } from '../../ui/Page'
 import { Partial } from '../../ui/Partial'
 import { Section } from '../../ui/Section'
+import classes from './Evidence.module.css'
 import { csv, download, selfContained } from './report'
 
 export const route = createLazyRoute('/inside/compliance/report')({ component: EvidencePage })
@@ -51,6 +52,9 @@ function EvidencePage() {
     [standards, policies, exceptions, audits].every((q) => q.isSuccess) &&
     !policies.data?.nextPageToken &&
     !exceptions.data?.nextPageToken
+  // A file must say by itself when it was made and what it is about.
+  const made = new Date(Math.min(...[standards, policies, exceptions, audits].map((q) => q.dataUpdatedAt))).toISOString()
+  const about = `${standard ? `Standards: ${standard.join(', ')}` : 'All standards'}.${whole ? ` Read from the hub at ${made}.` : ''}`
   const title = `Evidence report, ${cluster ?? 'the hub’s cluster'}, ${at ?? 'as it is now'}`
   const name = `evidence-${(cluster ?? 'hub').replace(/[^\w.-]/g, '_')}-${(at ?? new Date().toISOString()).slice(0, 10)}`
 
@@ -69,7 +73,7 @@ function EvidencePage() {
     <Page
       title={title}
       above={[{ label: 'Compliance', to: '/compliance' }]}
-      about={standard ? `Standards: ${standard.join(', ')}` : 'All standards.'}
+      about={about}
       actions={
         <>
           <Button variant="default" disabled={!whole} onClick={() => window.print()}>
@@ -78,7 +82,7 @@ function EvidencePage() {
           <Button
             variant="default"
             disabled={!whole}
-            onClick={() => report.current && download(`${name}.html`, 'text/html', selfContained(title, report.current))}
+            onClick={() => report.current && download(`${name}.html`, 'text/html', selfContained(title, about, report.current))}
           >
             HTML
           </Button>
@@ -89,7 +93,12 @@ function EvidencePage() {
               download(
                 `${name}.csv`,
                 'text/csv',
-                csv([[title], ...unknown.map((u) => [u]), ...tables.flatMap(([t, head, rows]) => [[], [t], head, ...rows])]),
+                csv([
+                  [title],
+                  [about],
+                  ...unknown.map((u) => [u]),
+                  ...tables.flatMap(([t, head, rows]) => [[], [t], head, ...rows]),
+                ]),
               )
             }
           >
@@ -111,7 +120,9 @@ function EvidencePage() {
         <Partial errors={errors} />
         {tables.map(([heading, head, rows, query]) => (
           <Section key={heading} title={heading} flush>
-            <Loaded query={query as typeof standards}>
+            <Loaded
+              query={query === audits && cluster === undefined ? (policies as typeof standards) : (query as typeof standards)}
+            >
               {() => (rows.length === 0 ? <Empty title="None" /> : <Rows label={heading} head={head} rows={rows} />)}
             </Loaded>
           </Section>
@@ -129,7 +140,14 @@ const unknown = [
 
 function Rows({ label, head, rows }: { label: string; head: string[]; rows: string[][] }) {
   return (
-    <Table.ScrollContainer minWidth={640} tabIndex={0} role="region" aria-label={`${label}, table that scrolls`}>
+    <Table.ScrollContainer
+      type="native"
+      className={classes.rows}
+      minWidth={640}
+      tabIndex={0}
+      role="region"
+      aria-label={`${label}, table that scrolls`}
+    >
       <Table fz="sm" verticalSpacing={4} horizontalSpacing="md">
         <Table.Thead>
           <Table.Tr>

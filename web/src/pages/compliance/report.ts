@@ -9,7 +9,7 @@ export function csv(rows: string[][]): string {
 }
 
 /** The report by itself: what is shown, without anything from elsewhere. It has no scripts, and its links would lead nowhere. */
-export function selfContained(title: string, report: HTMLElement): string {
+export function selfContained(title: string, about: string, report: HTMLElement): string {
   const copy = report.cloneNode(true) as HTMLElement
   for (const element of copy.querySelectorAll('script, style, button, svg, link')) element.remove()
   for (const link of copy.querySelectorAll('a')) link.replaceWith(link.textContent)
@@ -20,8 +20,10 @@ export function selfContained(title: string, report: HTMLElement): string {
   }
   const heading = document.createElement('h1')
   heading.textContent = title
+  const line = document.createElement('p')
+  line.textContent = about
   const style = `body{font:14px/1.5 system-ui,sans-serif;margin:2rem;max-width:70rem}table{border-collapse:collapse;width:100%}th,td{border-bottom:1px solid;padding:4px 8px;text-align:left;vertical-align:top}`
-  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>${heading.innerHTML}</title><style>${style}</style><body>${heading.outerHTML}${copy.innerHTML}</body></html>`
+  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>${heading.innerHTML}</title><style>${style}</style><body>${heading.outerHTML}${line.outerHTML}${copy.innerHTML}</body></html>`
 }
 
 export function download(name: string, type: string, text: string): void {
