@@ -48,7 +48,7 @@ describe('Shell', () => {
     const marked = within(navigation)
       .getAllByLabelText('You have no right to this')
       .map((mark) => mark.closest('a')?.textContent)
-    expect(marked).toEqual(['Policies', 'Policy sets', 'Exceptions', 'Compliance'])
+    expect(marked).toEqual(['Policies', 'Policy sets', 'Policy configs', 'Exceptions', 'Impact', 'Compliance'])
   })
 
   it('has a way past the navigation, which Tab reaches first', async () => {
