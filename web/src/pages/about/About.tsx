@@ -11,6 +11,7 @@ import { Page } from '../../ui/Page'
 import { Section } from '../../ui/Section'
 import { Time } from '../../ui/Time'
 import { To } from '../../ui/To'
+import { Rows } from '../../ui/Rows'
 
 export const route = createLazyRoute('/inside/about')({ component: AboutPage })
 
@@ -74,30 +75,19 @@ function AboutPage() {
             RoleBinding in your namespaces.
           </Empty>
         ) : (
-          <Table.ScrollContainer minWidth={360} tabIndex={0} role="region" aria-label="Rights, table that scrolls">
-            <Table fz="sm" verticalSpacing={6} horizontalSpacing="md">
-              <Table.Thead>
-                <Table.Tr>
-                  <Table.Th>Resource</Table.Th>
-                  <Table.Th>Verb</Table.Th>
-                  <Table.Th>Where</Table.Th>
+          <Rows label="Rights" head={['Resource', 'Verb', 'Where']} minWidth={360}>
+            <Table.Tbody>
+              {session.rights.map((right) => (
+                <Table.Tr key={`${right.resource} ${right.verb}`}>
+                  <Table.Td>{right.resource}</Table.Td>
+                  <Table.Td>{right.verb}</Table.Td>
+                  <Table.Td>
+                    <Text size="sm">{right.all ? 'everywhere, in every cluster' : right.namespaces.join(', ') || 'nowhere'}</Text>
+                  </Table.Td>
                 </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {session.rights.map((right) => (
-                  <Table.Tr key={`${right.resource} ${right.verb}`}>
-                    <Table.Td>{right.resource}</Table.Td>
-                    <Table.Td>{right.verb}</Table.Td>
-                    <Table.Td>
-                      <Text size="sm">
-                        {right.all ? 'everywhere, in every cluster' : right.namespaces.join(', ') || 'nowhere'}
-                      </Text>
-                    </Table.Td>
-                  </Table.Tr>
-                ))}
-              </Table.Tbody>
-            </Table>
-          </Table.ScrollContainer>
+              ))}
+            </Table.Tbody>
+          </Rows>
         )}
       </Section>
     </Page>

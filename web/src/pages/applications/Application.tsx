@@ -2,20 +2,19 @@ import { Grid, Stack, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { createLazyRoute } from '@tanstack/react-router'
 import { reading, type Schemas } from '../../api/client'
-import { Counts } from '../../ui/Counts'
 import { type Columns, DataTable } from '../../ui/DataTable'
 import { Empty } from '../../ui/Empty'
 import { Facts } from '../../ui/Facts'
 import { Loaded } from '../../ui/Loaded'
-import { bySeverity, Severity } from '../../ui/Marks'
 import { count, plural } from '../../ui/number'
 import { Page } from '../../ui/Page'
 import { Section } from '../../ui/Section'
 import { Snippet } from '../../ui/Snippet'
 import { To } from '../../ui/To'
-import tableClasses from '../violations/columns.module.css'
+import tableClasses from '../../ui/Cells.module.css'
 import { commands } from './commands'
 import { revisions, violating, type Violating } from './violating'
+import { Breakdown } from '../../ui/Breakdown'
 
 export const route = createLazyRoute('/inside/applications/$kind/$namespace/$name')({ component: ApplicationPage })
 
@@ -101,39 +100,17 @@ interface PostureProperties {
 }
 
 function Posture({ facets, where, violations }: PostureProperties) {
-  const severities = bySeverity(facets['severity'] ?? [])
+  const severities = facets['severity'] ?? []
   if (severities.length === 0) return null
   const named = (dimension: string) => (facets[dimension] ?? []).filter((c) => c.value !== '').map((c) => c.value)
   const known = violations && revisions(violations.items)
   return (
     <>
       <Section title="Open violations">
-        <Counts
-          label="By severity"
-          counts={severities.map((c) => ({
-            key: c.value,
-            count: c.count,
-            label: (
-              <To to="/violations" search={{ ...where, severity: [c.value as 'high'] }}>
-                <Severity value={c.value} />
-              </To>
-            ),
-          }))}
-        />
+        <Breakdown dimension="severity" counts={severities} filters={where} />
       </Section>
       <Section title="Policies">
-        <Counts
-          label="By policy"
-          counts={(facets['policy'] ?? []).slice(0, 12).map((c) => ({
-            key: c.value,
-            count: c.count,
-            label: (
-              <To to="/violations" search={{ ...where, policy: [c.value] }} title={c.value}>
-                {c.value.replace(/^weave\.(policies|templates)\./, '')}
-              </To>
-            ),
-          }))}
-        />
+        <Breakdown dimension="policy" counts={(facets['policy'] ?? []).slice(0, 12)} filters={where} />
       </Section>
       <Section title="Where it is">
         <Facts

@@ -1,5 +1,4 @@
-import { Group, MultiSelect, Paper, TextInput } from '@mantine/core'
-import { IconSearch } from '@tabler/icons-react'
+import { Group, MultiSelect, Paper } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { createLazyRoute } from '@tanstack/react-router'
 import { reading, type Schemas } from '../../api/client'
@@ -9,7 +8,8 @@ import { Loaded } from '../../ui/Loaded'
 import { count } from '../../ui/number'
 import { Page } from '../../ui/Page'
 import { To } from '../../ui/To'
-import classes from '../violations/columns.module.css'
+import classes from '../../ui/Cells.module.css'
+import { SearchField } from '../../ui/SearchField'
 
 export const route = createLazyRoute('/inside/applications')({ component: ApplicationsPage })
 
@@ -98,14 +98,11 @@ function ApplicationsPage() {
     >
       <Paper style={{ overflow: 'hidden' }}>
         <Group m="md" gap="sm" align="flex-start">
-          <TextInput
-            type="search"
+          <SearchField
             flex="1 1 220px"
-            aria-label="Find an application"
-            placeholder="Find an application"
-            leftSection={<IconSearch size={15} aria-hidden />}
-            value={search.text ?? ''}
-            onChange={(event) => change({ ...search, text: event.currentTarget.value || undefined }, true)}
+            label="Find an application"
+            text={search.text ?? ''}
+            change={(text) => change({ ...search, text: text || undefined }, true)}
           />
           {(['cluster', 'workspace'] as const).map((dimension) => {
             const chosen = search[dimension] ?? []

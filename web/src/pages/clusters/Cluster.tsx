@@ -11,6 +11,7 @@ import { Section } from '../../ui/Section'
 import { Time } from '../../ui/Time'
 import { To } from '../../ui/To'
 import { Top } from '../overview/Top'
+import { Rows } from '../../ui/Rows'
 
 export const route = createLazyRoute('/inside/clusters/$name')({ component: ClusterPage })
 
@@ -64,36 +65,20 @@ function ClusterPage() {
               data.items.length === 0 ? (
                 <Empty title="No audit is known">Agents tell of their full audits when they send to the hub.</Empty>
               ) : (
-                <Table.ScrollContainer
-                  minWidth={420}
-                  maxHeight={260}
-                  tabIndex={0}
-                  role="region"
-                  aria-label="Last audits, table that scrolls"
-                >
-                  <Table fz="sm" verticalSpacing={6} horizontalSpacing="md">
-                    <Table.Thead>
-                      <Table.Tr>
-                        <Table.Th>Began</Table.Th>
-                        <Table.Th>Ended</Table.Th>
-                        <Table.Th>Because</Table.Th>
-                        <Table.Th>Not looked at</Table.Th>
+                <Rows label="Last audits" head={['Began', 'Ended', 'Because', 'Not looked at']} minWidth={420} maxHeight={260}>
+                  <Table.Tbody>
+                    {data.items.map((audit) => (
+                      <Table.Tr key={audit.id}>
+                        <Table.Td>
+                          <Time at={audit.start} exact />
+                        </Table.Td>
+                        <Table.Td>{audit.end ? <Time at={audit.end} exact /> : 'not known'}</Table.Td>
+                        <Table.Td>{audit.trigger}</Table.Td>
+                        <Table.Td>{count(audit.failures)}</Table.Td>
                       </Table.Tr>
-                    </Table.Thead>
-                    <Table.Tbody>
-                      {data.items.map((audit) => (
-                        <Table.Tr key={audit.id}>
-                          <Table.Td>
-                            <Time at={audit.start} exact />
-                          </Table.Td>
-                          <Table.Td>{audit.end ? <Time at={audit.end} exact /> : 'not known'}</Table.Td>
-                          <Table.Td>{audit.trigger}</Table.Td>
-                          <Table.Td>{count(audit.failures)}</Table.Td>
-                        </Table.Tr>
-                      ))}
-                    </Table.Tbody>
-                  </Table>
-                </Table.ScrollContainer>
+                    ))}
+                  </Table.Tbody>
+                </Rows>
               )
             }
           </Loaded>

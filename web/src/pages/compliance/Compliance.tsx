@@ -11,6 +11,8 @@ import { Page } from '../../ui/Page'
 import { Partial } from '../../ui/Partial'
 import { Section } from '../../ui/Section'
 import { To } from '../../ui/To'
+import { Rows } from '../../ui/Rows'
+import { shortId } from '../../app/dimensions'
 
 export const route = createLazyRoute('/inside/compliance')({ component: CompliancePage })
 
@@ -39,7 +41,7 @@ function CompliancePage() {
         <NativeSelect
           label="Standard"
           value={chosen?.id ?? ''}
-          data={(standards.data?.standards ?? []).map((s) => ({ value: s.id, label: short(s.id) }))}
+          data={(standards.data?.standards ?? []).map((s) => ({ value: s.id, label: shortId(s.id) }))}
           onChange={(e) => void navigate({ search: { ...asOf, standard: e.currentTarget.value } })}
         />
         <NativeSelect
@@ -68,52 +70,42 @@ function CompliancePage() {
             <Empty title="No policy is for a standard">Policies name standards and controls in spec.standards.</Empty>
           ) : (
             <Section
-              title={`${short(chosen.id)}: ${count(chosen.inForce)} of ${plural(chosen.policies.length, 'policy', 'policies')} in force`}
+              title={`${shortId(chosen.id)}: ${count(chosen.inForce)} of ${plural(chosen.policies.length, 'policy', 'policies')} in force`}
               flush
             >
-              <Table.ScrollContainer minWidth={640} tabIndex={0} role="region" aria-label="Controls, table that scrolls">
-                <Table fz="sm" verticalSpacing={6} horizontalSpacing="md">
-                  <Table.Thead>
-                    <Table.Tr>
-                      <Table.Th>Control</Table.Th>
-                      <Table.Th>Policies</Table.Th>
-                      <Table.Th>In force</Table.Th>
-                      <Table.Th>Open now</Table.Th>
+              <Rows label="Controls" head={['Control', 'Policies', 'In force', 'Open now']} minWidth={640}>
+                <Table.Tbody>
+                  {chosen.controls.map((control) => (
+                    <Table.Tr key={control.id}>
+                      <Table.Td>{shortId(control.id)}</Table.Td>
+                      <Table.Td>
+                        {control.policies.map((policy) => (
+                          <Box key={policy} mih={24}>
+                            <To to="/policies/$name" params={{ name: policy }} search={asOf}>
+                              {shortId(policy)}
+                            </To>
+                          </Box>
+                        ))}
+                      </Table.Td>
+                      <Table.Td>
+                        <InForce some={control.inForce} all={control.policies.length} />
+                      </Table.Td>
+                      <Table.Td>
+                        <To
+                          to="/violations"
+                          search={{
+                            status: ['open'],
+                            control: [`${chosen.id}/${control.id}`],
+                            ...(cluster ? { cluster: [cluster] } : {}),
+                          }}
+                        >
+                          {control.open === undefined ? 'not known' : count(control.open)}
+                        </To>
+                      </Table.Td>
                     </Table.Tr>
-                  </Table.Thead>
-                  <Table.Tbody>
-                    {chosen.controls.map((control) => (
-                      <Table.Tr key={control.id}>
-                        <Table.Td>{short(control.id)}</Table.Td>
-                        <Table.Td>
-                          {control.policies.map((policy) => (
-                            <Box key={policy} mih={24}>
-                              <To to="/policies/$name" params={{ name: policy }} search={asOf}>
-                                {short(policy)}
-                              </To>
-                            </Box>
-                          ))}
-                        </Table.Td>
-                        <Table.Td>
-                          <InForce some={control.inForce} all={control.policies.length} />
-                        </Table.Td>
-                        <Table.Td>
-                          <To
-                            to="/violations"
-                            search={{
-                              status: ['open'],
-                              control: [`${chosen.id}/${control.id}`],
-                              ...(cluster ? { cluster: [cluster] } : {}),
-                            }}
-                          >
-                            {control.open === undefined ? 'not known' : count(control.open)}
-                          </To>
-                        </Table.Td>
-                      </Table.Tr>
-                    ))}
-                  </Table.Tbody>
-                </Table>
-              </Table.ScrollContainer>
+                  ))}
+                </Table.Tbody>
+              </Rows>
             </Section>
           )
         }
@@ -136,9 +128,4 @@ function InForce({ some, all }: { some: number; all: number }) {
       {some === all ? 'in force' : `${count(some)} of ${count(all)}`}
     </Mark>
   )
-}
-
-/** Names of the library without what all of them begin with. */
-function short(id: string): string {
-  return id.replace(/^weave\.(standards|controls|policies|templates)\./, '')
 }

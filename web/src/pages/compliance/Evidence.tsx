@@ -10,6 +10,7 @@ import { Partial } from '../../ui/Partial'
 import { Section } from '../../ui/Section'
 import classes from './Evidence.module.css'
 import { csv, download, selfContained } from './report'
+import { Rows } from '../../ui/Rows'
 
 export const route = createLazyRoute('/inside/compliance/report')({ component: EvidencePage })
 
@@ -123,7 +124,7 @@ function EvidencePage() {
             <Loaded
               query={query === audits && cluster === undefined ? (policies as typeof standards) : (query as typeof standards)}
             >
-              {() => (rows.length === 0 ? <Empty title="None" /> : <Rows label={heading} head={head} rows={rows} />)}
+              {() => (rows.length === 0 ? <Empty title="None" /> : <Texts label={heading} head={head} rows={rows} />)}
             </Loaded>
           </Section>
         ))}
@@ -138,34 +139,18 @@ const unknown = [
   'Audits are the newest that the hub knows, of the last hundred. A policy in force does not say that each object was looked at.',
 ]
 
-function Rows({ label, head, rows }: { label: string; head: string[]; rows: string[][] }) {
+function Texts({ label, head, rows }: { label: string; head: string[]; rows: string[][] }) {
   return (
-    <Table.ScrollContainer
-      type="native"
-      className={classes.rows}
-      minWidth={640}
-      tabIndex={0}
-      role="region"
-      aria-label={`${label}, table that scrolls`}
-    >
-      <Table fz="sm" verticalSpacing={4} horizontalSpacing="md">
-        <Table.Thead>
-          <Table.Tr>
-            {head.map((h) => (
-              <Table.Th key={h}>{h}</Table.Th>
+    <Rows label={label} head={head} minWidth={640} className={classes.rows}>
+      <Table.Tbody>
+        {rows.map((row) => (
+          <Table.Tr key={row.join(' ')}>
+            {row.map((text, i) => (
+              <Table.Td key={i}>{text}</Table.Td>
             ))}
           </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {rows.map((row) => (
-            <Table.Tr key={row.join(' ')}>
-              {row.map((text, i) => (
-                <Table.Td key={i}>{text}</Table.Td>
-              ))}
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
+        ))}
+      </Table.Tbody>
+    </Rows>
   )
 }

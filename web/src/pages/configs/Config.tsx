@@ -10,6 +10,7 @@ import { Section } from '../../ui/Section'
 import { Time } from '../../ui/Time'
 import { To } from '../../ui/To'
 import { shown } from './form'
+import { Rows } from '../../ui/Rows'
 
 export const route = createLazyRoute('/inside/policy-configs/$name')({ component: ConfigPage })
 
@@ -71,53 +72,44 @@ function List({ items }: { items: string[] }) {
 function Values({ policies }: { policies: Schemas['ConfiguredPolicy'][] }) {
   return (
     <Section title="What it sets" flush>
-      <Table.ScrollContainer minWidth={420}>
-        <Table fz="sm" horizontalSpacing="md" verticalSpacing="xs">
-          <Table.Thead>
+      <Rows label="What it sets" head={['Parameter', 'The policy’s own', 'Set here']} minWidth={420}>
+        {policies.map((p) => (
+          <Table.Tbody key={p.id}>
             <Table.Tr>
-              <Table.Th>Parameter</Table.Th>
-              <Table.Th>The policy’s own</Table.Th>
-              <Table.Th>Set here</Table.Th>
+              <Table.Th colSpan={3} scope="rowgroup">
+                {p.status === 'OK' ? (
+                  <To to="/policies/$name" params={{ name: p.id }}>
+                    {p.name ?? p.id}
+                  </To>
+                ) : (
+                  <>
+                    {p.id} <Mark tone="medium">there is no such policy</Mark>
+                  </>
+                )}
+              </Table.Th>
             </Table.Tr>
-          </Table.Thead>
-          {policies.map((p) => (
-            <Table.Tbody key={p.id}>
-              <Table.Tr>
-                <Table.Th colSpan={3} scope="rowgroup">
-                  {p.status === 'OK' ? (
-                    <To to="/policies/$name" params={{ name: p.id }}>
-                      {p.name ?? p.id}
-                    </To>
-                  ) : (
-                    <>
-                      {p.id} <Mark tone="medium">there is no such policy</Mark>
-                    </>
-                  )}
-                </Table.Th>
-              </Table.Tr>
-              {Object.entries(p.parameters).map(([name, value]) => {
-                const same = JSON.stringify(value) === JSON.stringify(p.defaults[name])
-                return (
-                  <Table.Tr key={name}>
-                    <Table.Td>{name}</Table.Td>
-                    <Table.Td style={{ overflowWrap: 'anywhere' }}>
-                      {name in p.defaults ? <Code>{JSON.stringify(p.defaults[name])}</Code> : <Text size="sm">none</Text>}
-                    </Table.Td>
-                    <Table.Td style={{ overflowWrap: 'anywhere' }}>
-                      <Code>{JSON.stringify(value)}</Code>
-                      {same && (
-                        <Text size="xs" c="dimmed">
-                          the same
-                        </Text>
-                      )}
-                    </Table.Td>
-                  </Table.Tr>
-                )
-              })}
-            </Table.Tbody>
-          ))}
-        </Table>
-      </Table.ScrollContainer>
+            {Object.entries(p.parameters).map(([name, value]) => {
+              const same = JSON.stringify(value) === JSON.stringify(p.defaults[name])
+              return (
+                <Table.Tr key={name}>
+                  <Table.Td>{name}</Table.Td>
+                  <Table.Td style={{ overflowWrap: 'anywhere' }}>
+                    {name in p.defaults ? <Code>{JSON.stringify(p.defaults[name])}</Code> : <Text size="sm">none</Text>}
+                  </Table.Td>
+                  <Table.Td style={{ overflowWrap: 'anywhere' }}>
+                    <Code>{JSON.stringify(value)}</Code>
+                    {same && (
+                      <Text size="xs" c="dimmed">
+                        the same
+                      </Text>
+                    )}
+                  </Table.Td>
+                </Table.Tr>
+              )
+            })}
+          </Table.Tbody>
+        ))}
+      </Rows>
     </Section>
   )
 }

@@ -1,5 +1,5 @@
-import { Button, Group, Paper, TextInput } from '@mantine/core'
-import { IconPlus, IconSearch } from '@tabler/icons-react'
+import { Button, Group, Paper } from '@mantine/core'
+import { IconPlus } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { createLazyRoute, Link } from '@tanstack/react-router'
 import { reading, type Schemas } from '../../api/client'
@@ -12,7 +12,8 @@ import { Page } from '../../ui/Page'
 import { Partial } from '../../ui/Partial'
 import { Time } from '../../ui/Time'
 import { To } from '../../ui/To'
-import classes from '../violations/columns.module.css'
+import classes from '../../ui/Cells.module.css'
+import { SearchField } from '../../ui/SearchField'
 
 export const route = createLazyRoute('/inside/policy-configs')({ component: ConfigsPage })
 
@@ -73,15 +74,12 @@ function ConfigsPage() {
     >
       <Partial errors={configs.data?.errors} />
       <Paper style={{ overflow: 'hidden' }}>
-        <TextInput
+        <SearchField
           m="md"
-          type="search"
-          aria-label="Find a policy config"
-          placeholder="Find a policy config"
-          leftSection={<IconSearch size={15} aria-hidden />}
-          value={text}
-          onChange={(event) => {
-            const now = event.currentTarget.value
+          label="Find a policy config"
+          text={text}
+          change={(text) => {
+            const now = text
             void navigate({ to: '/policy-configs', search: { ...asOf, ...(now ? { text: now } : {}) }, replace: true })
           }}
         />

@@ -8,7 +8,7 @@ import { Loaded } from '../../ui/Loaded'
 import { Page } from '../../ui/Page'
 import { Partial } from '../../ui/Partial'
 import { To } from '../../ui/To'
-import classes from '../violations/columns.module.css'
+import classes from '../../ui/Cells.module.css'
 import { apiVersionOf, kinds, levels } from './form'
 
 export const route = createLazyRoute('/inside/effective-parameters')({ component: EffectivePage })

@@ -12,7 +12,7 @@ import { Partial } from '../../ui/Partial'
 import { Time, useNow } from '../../ui/Time'
 import { To } from '../../ui/To'
 import { matched } from './matched'
-import classes from '../violations/columns.module.css'
+import classes from '../../ui/Cells.module.css'
 
 export const route = createLazyRoute('/inside/exceptions')({ component: ExceptionsPage })
 

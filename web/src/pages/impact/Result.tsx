@@ -8,7 +8,7 @@ import { count } from '../../ui/number'
 import { Partial } from '../../ui/Partial'
 import { Time } from '../../ui/Time'
 import { To } from '../../ui/To'
-import classes from '../violations/columns.module.css'
+import classes from '../../ui/Cells.module.css'
 
 type Change = Schemas['ImpactChange']
 

@@ -2,19 +2,18 @@ import { SegmentedControl, SimpleGrid, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { createLazyRoute } from '@tanstack/react-router'
 import { reading } from '../../api/client'
-import { Counts } from '../../ui/Counts'
 import { Empty } from '../../ui/Empty'
 import { Failed } from '../../ui/Failed'
 import { Loaded } from '../../ui/Loaded'
-import { Severity } from '../../ui/Marks'
 import { count, plural } from '../../ui/number'
 import { Page } from '../../ui/Page'
 import { Section } from '../../ui/Section'
 import { To } from '../../ui/To'
 import { TrendChart } from '../../ui/TrendChart'
-import { Heard } from './Heard'
 import { Top } from './Top'
-import { daysAgo, lastAudits, weeks } from './week'
+import { daysAgo, weeks } from './week'
+import { Breakdown } from '../../ui/Breakdown'
+import { AllClusters } from '../clusters/AllClusters'
 
 export const route = createLazyRoute('/inside/')({ component: OverviewPage })
 
@@ -35,8 +34,6 @@ function OverviewPage() {
   )
   // Two weeks at least, for what this week is compared with.
   const timeline = useQuery(reading('/v1/timeline', { query: { ...within, from: daysAgo(Math.max(14, Number(days))) } }))
-  const clusters = useQuery(reading('/v1/clusters', {}))
-  const audits = useQuery(reading('/v1/audits', { query: { ...(cluster ? { cluster } : {}), limit: 100 } }))
 
   if (facets.error && !facets.data) {
     return (
@@ -51,7 +48,7 @@ function OverviewPage() {
         <Section title="Open now">
           <Loaded query={facets} lines={5}>
             {(data) => {
-              const severities = [...(data.facets.severity ?? [])].sort((a, b) => rank(a.value) - rank(b.value))
+              const severities = data.facets.severity ?? []
               const all = severities.reduce((sum, s) => sum + s.count, 0)
               if (all === 0) return <Empty title="Nothing is open" good />
               return (
@@ -61,19 +58,7 @@ function OverviewPage() {
                       {plural(all, 'open violation')}
                     </To>
                   </Text>
-                  <Counts
-                    label="Open by severity"
-                    counts={severities.map((s) => ({
-                      key: s.value,
-                      count: s.count,
-                      label: (
-                        // An address with a severity that there is not would be everything: the hub has these three.
-                        <To to="/violations" search={{ ...open, severity: [s.value as 'high' | 'medium' | 'low'] }}>
-                          <Severity value={s.value} />
-                        </To>
-                      ),
-                    }))}
-                  />
+                  <Breakdown dimension="severity" counts={severities} filters={open} />
                 </>
               )
             }}
@@ -135,26 +120,9 @@ function OverviewPage() {
           <Top before="Most open by" facets={data.facets} dimensions={['policy', 'workspace', 'app', 'cluster']} filters={open} />
         )}
       </Loaded>
-      <Section title="Clusters and their last audit" flush>
-        <Loaded query={clusters}>
-          {(data) =>
-            data.items.length === 0 ? (
-              <Empty title="No cluster has sent anything">Agents send what they find when their sink of the hub is set.</Empty>
-            ) : (
-              <Heard clusters={data.items} audits={audits.data && lastAudits(audits.data.items)} />
-            )
-          }
-        </Loaded>
-      </Section>
+      <AllClusters title="Clusters and their last audit" {...(cluster ? { among: cluster } : {})} />
     </Page>
   )
-}
-
-const ranks = ['high', 'medium', 'low']
-
-function rank(severity: string): number {
-  const i = ranks.indexOf(severity)
-  return i < 0 ? ranks.length : i
 }
 
 function comparison({ now, before }: { now: number; before: number }): string {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { daysAgo, lastAudits, weeks } from './week'
+import { daysAgo, weeks } from './week'
 
 test('days begin at midnight in UTC', () => {
   expect(daysAgo(7, new Date('2026-11-27T17:30:00Z'))).toBe('2026-11-20T00:00:00Z')
@@ -8,9 +8,4 @@ test('days begin at midnight in UTC', () => {
 test('this week and the one before are counted', () => {
   const days = Array.from({ length: 20 }, (_, i) => ({ day: `d${i}`, opened: i < 13 ? 1 : 2, resolved: 0, denied: 0, warned: 0 }))
   expect(weeks(days)).toEqual({ now: 14, before: 7 })
-})
-
-test('of each cluster the newest audit is kept', () => {
-  const audit = (clusterName: string, id: string) => ({ clusterName, id, start: '', trigger: 'periodic-audit', failures: 0 })
-  expect(lastAudits([audit('b', '2'), audit('a', '2'), audit('b', '1')]).map((a) => a.clusterName + a.id)).toEqual(['a2', 'b2'])
 })

@@ -12,10 +12,3 @@ export function weeks(days: Schemas['Day'][]): { now: number; before: number } {
   const opened = (some: Schemas['Day'][]) => some.reduce((sum, d) => sum + d.opened, 0)
   return { now: opened(days.slice(-7)), before: opened(days.slice(-14, -7)) }
 }
-
-/** The last audit of each cluster. The hub lists the newest first. */
-export function lastAudits(audits: Schemas['Audit'][]): Schemas['Audit'][] {
-  const last = new Map<string, Schemas['Audit']>()
-  for (const audit of audits) if (!last.has(audit.clusterName)) last.set(audit.clusterName, audit)
-  return [...last.values()].sort((a, b) => a.clusterName.localeCompare(b.clusterName))
-}

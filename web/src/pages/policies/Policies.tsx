@@ -1,5 +1,4 @@
-import { Group, NativeSelect, Paper, TextInput } from '@mantine/core'
-import { IconSearch } from '@tabler/icons-react'
+import { Group, NativeSelect, Paper } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { createLazyRoute } from '@tanstack/react-router'
 import { reading, type Schemas } from '../../api/client'
@@ -12,7 +11,8 @@ import { count } from '../../ui/number'
 import { Page } from '../../ui/Page'
 import { Partial } from '../../ui/Partial'
 import { To } from '../../ui/To'
-import classes from '../violations/columns.module.css'
+import classes from '../../ui/Cells.module.css'
+import { SearchField } from '../../ui/SearchField'
 
 export const route = createLazyRoute('/inside/policies')({ component: PoliciesPage })
 
@@ -121,14 +121,11 @@ function PoliciesPage() {
       <Partial errors={policies.data?.errors} />
       <Paper style={{ overflow: 'hidden' }}>
         <Group p="md" gap="sm">
-          <TextInput
-            type="search"
-            aria-label="Find a policy"
-            placeholder="Find a policy"
-            leftSection={<IconSearch size={15} aria-hidden />}
-            value={search.text ?? ''}
-            onChange={(event) => change({ text: event.currentTarget.value || undefined })}
-            style={{ flex: '1 1 200px' }}
+          <SearchField
+            flex="1 1 220px"
+            label="Find a policy"
+            text={search.text ?? ''}
+            change={(text) => change({ text: text || undefined })}
           />
           <NativeSelect
             size="xs"

@@ -4,7 +4,6 @@ import { createLazyRoute } from '@tanstack/react-router'
 import { reading, type Schemas } from '../../api/client'
 import { may, useSession } from '../../api/session'
 import { CodeView } from '../../ui/CodeView'
-import { Counts } from '../../ui/Counts'
 import { Empty } from '../../ui/Empty'
 import { Facts } from '../../ui/Facts'
 import { Loaded } from '../../ui/Loaded'
@@ -13,8 +12,9 @@ import { Markdown } from '../../ui/Markdown'
 import { Page } from '../../ui/Page'
 import { Section } from '../../ui/Section'
 import { To } from '../../ui/To'
-import { valueName } from '../violations/asked'
 import { Enforcing } from './Enforcing'
+import { Rows } from '../../ui/Rows'
+import { Breakdown } from '../../ui/Breakdown'
 
 export const route = createLazyRoute('/inside/policies/$name')({ component: PolicyPage })
 
@@ -133,19 +133,7 @@ function Violations({ policy }: { policy: Schemas['PolicyObject'] }) {
           ) : (
             <Stack gap="sm">
               {(['cluster', 'workspace'] as const).map((d) => (
-                <Counts
-                  key={d}
-                  label={`By ${d}`}
-                  counts={(data.facets[d] ?? []).map((c) => ({
-                    key: c.value,
-                    count: c.count,
-                    label: (
-                      <To to="/violations" search={{ policy: [policy.id], [d]: [c.value] }}>
-                        {d} {valueName(d, c.value)}
-                      </To>
-                    ),
-                  }))}
-                />
+                <Breakdown key={d} dimension={d} counts={data.facets[d]} filters={{ policy: [policy.id], status: ['open'] }} />
               ))}
             </Stack>
           )
@@ -159,32 +147,24 @@ function ParametersSection({ parameters }: { parameters: Schemas['PolicyParamete
   if (parameters.length === 0) return null
   return (
     <Section title="Parameters" flush>
-      <Table.ScrollContainer minWidth={280}>
-        <Table fz="sm" horizontalSpacing="md">
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>Name</Table.Th>
-              <Table.Th>Value</Table.Th>
+      <Rows label="Parameters" head={['Name', 'Value']} minWidth={280}>
+        <Table.Tbody>
+          {parameters.map((parameter) => (
+            <Table.Tr key={parameter.name}>
+              <Table.Td>
+                {parameter.name}
+                <Text size="xs" c="dimmed">
+                  {parameter.type}
+                  {parameter.required && ', required'}
+                </Text>
+              </Table.Td>
+              <Table.Td style={{ overflowWrap: 'anywhere' }}>
+                <Code>{JSON.stringify(parameter.value)}</Code>
+              </Table.Td>
             </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {parameters.map((parameter) => (
-              <Table.Tr key={parameter.name}>
-                <Table.Td>
-                  {parameter.name}
-                  <Text size="xs" c="dimmed">
-                    {parameter.type}
-                    {parameter.required && ', required'}
-                  </Text>
-                </Table.Td>
-                <Table.Td style={{ overflowWrap: 'anywhere' }}>
-                  <Code>{JSON.stringify(parameter.value)}</Code>
-                </Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      </Table.ScrollContainer>
+          ))}
+        </Table.Tbody>
+      </Rows>
     </Section>
   )
 }

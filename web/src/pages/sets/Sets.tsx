@@ -9,7 +9,7 @@ import { Ready } from '../../ui/Marks'
 import { count } from '../../ui/number'
 import { Page } from '../../ui/Page'
 import { Partial } from '../../ui/Partial'
-import classes from '../violations/columns.module.css'
+import classes from '../../ui/Cells.module.css'
 
 export const route = createLazyRoute('/inside/policy-sets')({ component: SetsPage })
 

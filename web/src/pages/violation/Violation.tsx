@@ -13,6 +13,7 @@ import { Section } from '../../ui/Section'
 import { Snippet } from '../../ui/Snippet'
 import { Time } from '../../ui/Time'
 import { To } from '../../ui/To'
+import { Rows } from '../../ui/Rows'
 
 export const route = createLazyRoute('/inside/violations/$id')({ component: ViolationPage })
 
@@ -91,38 +92,23 @@ function Occurrences({ occurrences }: { occurrences: Schemas['Occurrence'][] }) 
       {occurrences.length === 0 ? (
         <Empty title="The policy says no more than its message" />
       ) : (
-        <Table.ScrollContainer
-          type="native"
-          minWidth={480}
-          tabIndex={0}
-          role="region"
-          aria-label="What is wrong, table that scrolls"
-        >
-          <Table verticalSpacing={8} horizontalSpacing="md" fz="sm">
-            <Table.Thead>
-              <Table.Tr>
-                <Table.Th>What</Table.Th>
-                <Table.Th>Where</Table.Th>
-                <Table.Th>Recommended</Table.Th>
+        <Rows label="What is wrong" head={['What', 'Where', 'Recommended']} minWidth={480}>
+          <Table.Tbody>
+            {occurrences.map((o, i) => (
+              <Table.Tr key={i}>
+                <Table.Td>{o.message}</Table.Td>
+                <Table.Td>{o.violating_key ? <Code>{o.violating_key}</Code> : '–'}</Table.Td>
+                <Table.Td>
+                  {o.recommended_value === undefined || o.recommended_value === null ? (
+                    '–'
+                  ) : (
+                    <Code>{JSON.stringify(o.recommended_value)}</Code>
+                  )}
+                </Table.Td>
               </Table.Tr>
-            </Table.Thead>
-            <Table.Tbody>
-              {occurrences.map((o, i) => (
-                <Table.Tr key={i}>
-                  <Table.Td>{o.message}</Table.Td>
-                  <Table.Td>{o.violating_key ? <Code>{o.violating_key}</Code> : '–'}</Table.Td>
-                  <Table.Td>
-                    {o.recommended_value === undefined || o.recommended_value === null ? (
-                      '–'
-                    ) : (
-                      <Code>{JSON.stringify(o.recommended_value)}</Code>
-                    )}
-                  </Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        </Table.ScrollContainer>
+            ))}
+          </Table.Tbody>
+        </Rows>
       )}
     </Section>
   )

@@ -1,6 +1,7 @@
 import { Group, Pill, UnstyledButton } from '@mantine/core'
 import type { ViolationsSearch } from '../../app/router'
-import { dimensionNames, dimensions, toggled, valueName } from './asked'
+import { dimensionNames, dimensions, valueName } from '../../app/dimensions'
+import { toggled } from './asked'
 
 /** The filters that are on, each to be taken away. */
 export function Chips({ search, change }: { search: ViolationsSearch; change: (search: ViolationsSearch) => void }) {

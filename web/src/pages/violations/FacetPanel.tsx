@@ -6,7 +6,7 @@ import { reading, type Schemas } from '../../api/client'
 import type { Filters } from '../../app/filters'
 import type { ViolationsSearch } from '../../app/router'
 import { brief } from '../../ui/number'
-import { type Dimension, dimensionNames, dimensions, valueName } from './asked'
+import { type Dimension, dimensionNames, dimensions, valueName } from '../../app/dimensions'
 import classes from './FacetPanel.module.css'
 
 interface Properties {

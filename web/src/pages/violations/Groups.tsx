@@ -10,7 +10,7 @@ import { Severity } from '../../ui/Marks'
 import { count, plural } from '../../ui/number'
 import { Time } from '../../ui/Time'
 import { To } from '../../ui/To'
-import { valueName } from './asked'
+import { valueName } from '../../app/dimensions'
 import classes from './Groups.module.css'
 import { NothingFound } from './NothingFound'
 

@@ -1,6 +1,6 @@
-import { Button, Drawer, Group, Menu, NativeSelect, Paper, SegmentedControl, TextInput } from '@mantine/core'
+import { Button, Drawer, Group, Menu, NativeSelect, Paper, SegmentedControl } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
-import { IconChevronDown, IconDownload, IconFilter, IconSearch } from '@tabler/icons-react'
+import { IconChevronDown, IconDownload, IconFilter } from '@tabler/icons-react'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { createLazyRoute } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
@@ -17,6 +17,7 @@ import { Groups } from './Groups'
 import { List } from './List'
 import classes from './Violations.module.css'
 import { Views } from './Views'
+import { SearchField } from '../../ui/SearchField'
 
 export const route = createLazyRoute('/inside/violations')({ component: ViolationsPage })
 
@@ -78,7 +79,7 @@ function ViolationsPage() {
         <div className={classes.side}>{panel}</div>
         <Paper className={classes.main ?? ''}>
           <Group p="md" pb="sm" gap="sm">
-            <SearchField
+            <TextFilter
               text={search.text ?? ''}
               change={(text) =>
                 void navigate({ to: '/violations', search: { ...search, text: text || undefined }, replace: true })
@@ -147,7 +148,7 @@ function ViolationsPage() {
 }
 
 /** The text to find. The address follows what is typed after a moment. */
-function SearchField({ text, change }: { text: string; change: (text: string) => void }) {
+function TextFilter({ text, change }: { text: string; change: (text: string) => void }) {
   const [typed, setTyped] = useState(text)
   const [told, setTold] = useState(text)
   // The address changed otherwise, as by the back button.
@@ -162,16 +163,5 @@ function SearchField({ text, change }: { text: string; change: (text: string) =>
     // `change` is another one at each render.
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [typed, text])
-  return (
-    <TextInput
-      className={classes.search ?? ''}
-      type="search"
-      maxLength={200}
-      aria-label="Find in messages and names"
-      placeholder="Find in messages and names"
-      leftSection={<IconSearch size={15} aria-hidden />}
-      value={typed}
-      onChange={(event) => setTyped(event.currentTarget.value)}
-    />
-  )
+  return <SearchField className={classes.search ?? ''} label="Find in messages and names" text={typed} change={setTyped} />
 }

@@ -1,3 +1,4 @@
+import type { Dimension } from '../../app/dimensions'
 import type { Filters } from '../../app/filters'
 import type { ViolationsSearch } from '../../app/router'
 
@@ -27,41 +28,6 @@ export function exportAddress(filters: Filters, format: 'csv' | 'ndjson'): strin
     for (const one of [value].flat()) if (typeof one === 'string') query.append(key, one)
   }
   return `/v1/export?${query.toString()}`
-}
-
-/** The dimensions that are filtered by, with their values in words. */
-export const dimensions = [
-  'severity',
-  'policy',
-  'workspace',
-  'namespace',
-  'app',
-  'kind',
-  'cluster',
-  'category',
-  'standard',
-  'gate',
-] as const
-export type Dimension = (typeof dimensions)[number]
-
-export const dimensionNames: Record<Dimension, string> = {
-  severity: 'Severity',
-  policy: 'Policy',
-  workspace: 'Workspace',
-  namespace: 'Namespace',
-  app: 'Application',
-  kind: 'Kind',
-  cluster: 'Cluster',
-  category: 'Category',
-  standard: 'Standard',
-  gate: 'Gate',
-}
-
-/** A value of a dimension as people read it. */
-export function valueName(dimension: string, value: string): string {
-  if (value === '') return dimension === 'namespace' ? '(none: the cluster’s)' : '(none)'
-  if (dimension === 'app') return value.replace(/^Kustomization\//, '').replace(/^HelmRelease\//, 'helm: ')
-  return value
 }
 
 /** The filters with a value put in or taken out. */

@@ -3,7 +3,7 @@ import type { Columns } from '../../ui/DataTable'
 import { Severity, Status } from '../../ui/Marks'
 import { Time } from '../../ui/Time'
 import { To } from '../../ui/To'
-import classes from './columns.module.css'
+import classes from '../../ui/Cells.module.css'
 
 type Violation = Schemas['Violation']
 

@@ -6,10 +6,10 @@ import { Counts } from '../../ui/Counts'
 import { Empty } from '../../ui/Empty'
 import { Facts } from '../../ui/Facts'
 import { Loaded } from '../../ui/Loaded'
-import { bySeverity, Severity } from '../../ui/Marks'
 import { Section } from '../../ui/Section'
 import { To } from '../../ui/To'
 import { Quotas } from './Quotas'
+import { Breakdown } from '../../ui/Breakdown'
 
 /** Where a workspace is, what it may use and what is open in it. */
 export function Overview({ workspace: w }: { workspace: Schemas['OneWorkspace'] }) {
@@ -85,32 +85,10 @@ function Open({ workspace: { name, clusterName } }: { workspace: Schemas['OneWor
                 </To>
               }
             >
-              <Counts
-                label="By severity"
-                counts={bySeverity(by['severity'] ?? []).map((c) => ({
-                  key: c.value,
-                  count: c.count,
-                  label: (
-                    <To to="/violations" search={{ ...where, severity: [c.value as 'high'] }}>
-                      <Severity value={c.value} />
-                    </To>
-                  ),
-                }))}
-              />
+              <Breakdown dimension="severity" counts={by['severity']} filters={where} />
             </Section>
             <Section title="Policies violated most">
-              <Counts
-                label="By policy"
-                counts={(by['policy'] ?? []).map((c) => ({
-                  key: c.value,
-                  count: c.count,
-                  label: (
-                    <To to="/violations" search={{ ...where, policy: [c.value] }} title={c.value}>
-                      {c.value.replace(/^weave\.(policies|templates)\./, '')}
-                    </To>
-                  ),
-                }))}
-              />
+              <Breakdown dimension="policy" counts={by['policy']} filters={where} />
             </Section>
             <Applications counts={(by['app'] ?? []).filter((c) => c.value !== '')} cluster={clusterName} />
           </Stack>

@@ -1,5 +1,4 @@
-import { Paper, TextInput } from '@mantine/core'
-import { IconSearch } from '@tabler/icons-react'
+import { Paper } from '@mantine/core'
 import { useQueries, useQuery } from '@tanstack/react-query'
 import { createLazyRoute } from '@tanstack/react-router'
 import { reading, type Schemas } from '../../api/client'
@@ -11,7 +10,8 @@ import { count } from '../../ui/number'
 import { Page } from '../../ui/Page'
 import { Partial } from '../../ui/Partial'
 import { To } from '../../ui/To'
-import classes from '../violations/columns.module.css'
+import classes from '../../ui/Cells.module.css'
+import { SearchField } from '../../ui/SearchField'
 
 export const route = createLazyRoute('/inside/workspaces')({ component: WorkspacesPage })
 
@@ -103,16 +103,11 @@ function WorkspacesPage() {
     <Page title="Workspaces" about="Tenants: the namespaces that carry their name, and what is open in them.">
       <Partial errors={workspaces.data?.errors} />
       <Paper style={{ overflow: 'hidden' }}>
-        <TextInput
+        <SearchField
           m="md"
-          type="search"
-          aria-label="Find a workspace"
-          placeholder="Find a workspace or a namespace"
-          leftSection={<IconSearch size={15} aria-hidden />}
-          value={search.text ?? ''}
-          onChange={(event) =>
-            void navigate({ to: '/workspaces', search: { text: event.currentTarget.value || undefined }, replace: true })
-          }
+          label="Find a workspace or a namespace"
+          text={search.text ?? ''}
+          change={(text) => void navigate({ to: '/workspaces', search: { text: text || undefined }, replace: true })}
         />
         <Loaded query={workspaces} lines={6}>
           {(data) => (
