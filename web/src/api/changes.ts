@@ -117,12 +117,13 @@ export function useChanges(): Changes {
   return useSyncExternalStore(stream?.subscribe ?? (() => () => undefined), stream?.current ?? (() => still))
 }
 
-/** A stream for as long as the component is there. */
-export function useChangeStream(queries: QueryClient): ChangeStream {
+/** A stream for as long as the component is there, and its reader may see violations: the hub refuses it to others. */
+export function useChangeStream(queries: QueryClient, allowed: boolean): ChangeStream {
   const [stream] = useState(() => new ChangeStream(queries))
   useEffect(() => {
+    if (!allowed) return
     stream.start()
     return () => stream.stop()
-  }, [stream])
+  }, [stream, allowed])
   return stream
 }

@@ -21,7 +21,7 @@ export function Empty({ title, children, good }: Properties) {
       )}
       <Text fw={600}>{title}</Text>
       {children && (
-        <Text size="sm" c="dimmed" maw="60ch" component="div">
+        <Text className="sentence" size="sm" c="dimmed" maw="60ch" component="div">
           {children}
         </Text>
       )}

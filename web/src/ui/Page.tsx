@@ -46,7 +46,7 @@ export function Page({ title, about, above, beside, actions, children }: Propert
           )}
         </Group>
         {about && (
-          <Text c="dimmed" size="sm" mt={4} maw="80ch" component="div">
+          <Text className="sentence" c="dimmed" size="sm" mt={4} maw="80ch" component="div">
             {about}
           </Text>
         )}

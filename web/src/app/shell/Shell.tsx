@@ -18,7 +18,7 @@ export function Shell() {
   const [opened, { toggle, close }] = useDisclosure()
   const session = useSession()
   const path = useLocation({ select: (location) => location.pathname })
-  const stream = useChangeStream(useQueryClient())
+  const stream = useChangeStream(useQueryClient(), may(session, 'violations'))
   const [palette, setPalette] = useState(0)
 
   useEffect(() => {
@@ -85,7 +85,7 @@ export function Shell() {
               <kbd className={classes.key}>Ctrl K</kbd>
             </UnstyledButton>
             <Group gap="xs" wrap="nowrap">
-              <Live />
+              {may(session, 'violations') && <Live />}
               <Account session={session} />
             </Group>
           </Group>

@@ -19,7 +19,7 @@ export const route = createLazyRoute('/inside/policies')({ component: PoliciesPa
 type Row = Schemas['PolicyObject'] & { open: number | undefined }
 
 const columns: Columns<Row> = [
-  { id: 'severity', header: 'Severity', meta: { width: '108px' }, cell: ({ row }) => <Severity value={row.original.severity} /> },
+  { id: 'severity', header: 'Severity', meta: { width: '116px' }, cell: ({ row }) => <Severity value={row.original.severity} /> },
   {
     id: 'name',
     header: 'Policy',

@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query'
 import { createLazyRoute } from '@tanstack/react-router'
 import { reading, type Schemas } from '../../api/client'
 import { may, useSession } from '../../api/session'
-import { CodeView } from '../../ui/CodeView'
+import { CodeView, YamlView } from '../../ui/CodeView'
 import { Empty } from '../../ui/Empty'
 import { Facts } from '../../ui/Facts'
 import { Loaded } from '../../ui/Loaded'
@@ -38,7 +38,6 @@ function PolicyPage() {
 }
 
 function Found({ policy: p, asItIs }: { policy: Schemas['PolicyObject']; asItIs: boolean }) {
-  const code = p.code ?? (p.cel && JSON.stringify(p.cel, null, 2))
   return (
     <Page
       title={p.name}
@@ -63,9 +62,13 @@ function Found({ policy: p, asItIs }: { policy: Schemas['PolicyObject']; asItIs:
                 <Markdown text={p.howToSolve} />
               </Section>
             )}
-            {code && (
-              <Section title={`Rule in ${p.language === 'cel' ? 'CEL' : 'Rego'}`}>
-                <CodeView text={code} language={p.language} label="Rule" maxHeight="70vh" />
+            {(p.code ?? p.cel) && (
+              <Section title={`Rule in ${p.cel ? 'CEL' : 'Rego'}`}>
+                {p.cel ? (
+                  <YamlView value={p.cel} label="Rule" maxHeight="70vh" />
+                ) : (
+                  <CodeView text={p.code ?? ''} language="rego" label="Rule" maxHeight="70vh" />
+                )}
               </Section>
             )}
             {/* The hub judges what its own cluster has now, and nothing else. */}
@@ -81,7 +84,7 @@ function Found({ policy: p, asItIs }: { policy: Schemas['PolicyObject']; asItIs:
                   ['State', p.state.message],
                   ['Acts at', p.modes.join(', ') || 'nothing: no policy set chooses it, or no agent has said so'],
                   ['Kinds', p.targets.kinds.join(', ') || 'all'],
-                  ['API groups', p.targets.apiGroups?.join(', ')],
+                  ['API groups', p.targets.apiGroups?.map((group) => group || 'core').join(', ')],
                   ['Namespaces', p.targets.namespaces.join(', ')],
                   ['Labels', p.targets.labels.map((l) => JSON.stringify(l.values)).join(' or ')],
                   ['Not in namespaces', p.exclude.namespaces?.join(', ')],

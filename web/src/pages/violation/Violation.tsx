@@ -77,7 +77,7 @@ function Found({ violation: v }: { violation: Schemas['OneViolation'] }) {
         <Grid.Col span={{ base: 12, lg: 4 }}>
           <Stack gap="md">
             <Where violation={v} />
-            <ParametersSection parameters={v.parameters} />
+            <ParametersSection parameters={v.parameters} cluster={v.cluster} />
             <History id={v.id} />
           </Stack>
         </Grid.Col>
@@ -207,8 +207,9 @@ function Where({ violation: v }: { violation: Schemas['OneViolation'] }) {
             app && (
               <To
                 key="app"
-                to="/violations"
-                search={{ app: [`${app.kind}/${app.namespace}/${app.name}`] }}
+                to="/applications/$kind/$namespace/$name"
+                params={{ kind: app.kind, namespace: app.namespace, name: app.name }}
+                search={{ cluster: [v.cluster] }}
               >{`${app.kind} ${app.namespace}/${app.name}`}</To>
             ),
           ],
@@ -223,7 +224,7 @@ function Where({ violation: v }: { violation: Schemas['OneViolation'] }) {
   )
 }
 
-function ParametersSection({ parameters }: { parameters: Schemas['Parameter'][] }) {
+function ParametersSection({ parameters, cluster }: { parameters: Schemas['Parameter'][]; cluster: string }) {
   if (parameters.length === 0) return null
   return (
     <Section title="Parameters as they were">
@@ -232,7 +233,16 @@ function ParametersSection({ parameters }: { parameters: Schemas['Parameter'][] 
           p.name,
           <span key={p.name}>
             <Code>{JSON.stringify(p.value)}</Code>
-            {p.config_ref ? ` set by ${p.config_ref}` : ' the policy’s own'}
+            {p.config_ref ? (
+              <>
+                {' set by '}
+                <To to="/policy-configs/$name" params={{ name: p.config_ref }} search={{ clusterName: cluster }}>
+                  {p.config_ref}
+                </To>
+              </>
+            ) : (
+              ' the policy’s own'
+            )}
           </span>,
         ])}
       />

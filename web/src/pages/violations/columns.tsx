@@ -12,7 +12,7 @@ export const columns: Columns<Violation> = [
   {
     id: 'severity',
     header: 'Severity',
-    meta: { width: '108px', order: 'severity' },
+    meta: { width: '116px', order: 'severity' },
     cell: ({ row }) => <Severity value={row.original.policy.severity} />,
   },
   {

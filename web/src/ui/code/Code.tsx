@@ -7,9 +7,9 @@ import { Decoration, EditorView, keymap, lineNumbers } from '@codemirror/view'
 import { tags } from '@lezer/highlight'
 import { useEffect, useRef } from 'react'
 import { nonce } from '../../app/nonce'
-import { cel, rego } from './languages'
+import { rego } from './languages'
 
-export type Language = 'yaml' | 'rego' | 'cel' | 'text'
+export type Language = 'yaml' | 'rego'
 
 export interface CodeProperties {
   text: string
@@ -73,10 +73,6 @@ function languageOf(language: Language): Extension {
       return yaml()
     case 'rego':
       return StreamLanguage.define(rego)
-    case 'cel':
-      return StreamLanguage.define(cel)
-    case 'text':
-      return []
   }
 }
 

@@ -43,6 +43,3 @@ function parser(keywords: RegExp, comment: string): StreamParser<Within> {
 
 /** Rego, for its colours only. */
 export const rego = parser(/^(?:package|import|default|some|every|in|if|contains|not|as|else|with)\b/, '#')
-
-/** CEL, for its colours only. */
-export const cel = parser(/^(?:in|has|all|exists|exists_one|map|filter)\b/, '//')
