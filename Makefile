@@ -117,7 +117,7 @@ cluster: ## Start a real Kubernetes API server for yourself, and print its KUBEC
 	@cd e2e && CGO_ENABLED=0 $(GO) build -o bin/cluster ./cmd/cluster && exec bin/cluster $(if $(AGENT),-agent)
 
 .PHONY: hub
-hub: ## Start a hub for yourself beside a real API server, with an agent, teams and what was found (FINDINGS=100000 of other clusters)
+hub: web ## Start a hub for yourself beside a real API server, with an agent, teams and what was found (FINDINGS=100000 of other clusters)
 	@cd e2e && CGO_ENABLED=0 $(GO) build -o bin/cluster ./cmd/cluster && exec bin/cluster -hub $(if $(filter command,$(origin FINDINGS)),-findings $(FINDINGS))
 
 .PHONY: search-server
